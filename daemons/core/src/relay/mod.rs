@@ -1,0 +1,1 @@
+//! What the TCP and UDP relays decide: which session a datagram belongs to, and what is refused.
