@@ -1,1 +1,14 @@
-//! Placeholder.
+//! Measures the quality of service that a network path gives: no terminal, no files but reports.
+//!
+//! 1. [`schedule`] (pure) says when each probe is due.
+//! 2. [`session`] sends the probes and collects [`sample`]s.
+//! 3. [`analysis`] (pure) makes figures of them, each under its formula.
+//! 4. [`grade`] (pure) says what the figures are worth to a person.
+//! 5. [`report`] writes rows: CSV, JSON, HTML.
+
+pub mod analysis;
+pub mod grade;
+pub mod report;
+pub mod sample;
+pub mod schedule;
+pub mod session;

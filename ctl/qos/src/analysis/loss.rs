@@ -1,0 +1,140 @@
+//! How losses follow each other: single ones are concealed, bursts are heard.
+
+use std::iter::Sum;
+use std::ops::Add;
+
+use super::ratio;
+use crate::sample::Sample;
+
+/// Answers in a row that end a burst (RFC 3611 §4.7.2, the recommended Gmin).
+pub const GMIN: u64 = 16;
+
+/// Runs of losses, and the bursts and gaps of RFC 3611 §4.7.2. Sums over clients are counts of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LossRuns {
+    /// Probes sent.
+    pub sent: u64,
+    /// Probes lost.
+    pub lost: u64,
+    /// Maximal runs of consecutive losses.
+    pub runs: u64,
+    /// Probes in the longest run.
+    pub longest: u64,
+    /// Bursts: from a loss to a loss, at least two of them, with never [`GMIN`] answers in a row.
+    pub bursts: u64,
+    /// Probes within bursts.
+    pub sent_in_bursts: u64,
+    /// Losses within bursts.
+    pub lost_in_bursts: u64,
+}
+
+impl LossRuns {
+    pub(super) fn of(samples: &[Sample]) -> Self {
+        let mut count = Counter::default();
+        for sample in samples {
+            count.take(sample.is_lost());
+        }
+        count.finish()
+    }
+
+    /// Mean length of a run of losses, probes.
+    #[must_use]
+    pub fn mean_run(&self) -> Option<f64> {
+        ratio(self.lost, self.runs)
+    }
+
+    /// Losses within bursts / probes within bursts.
+    #[must_use]
+    pub fn burst_density(&self) -> Option<f64> {
+        ratio(self.lost_in_bursts, self.sent_in_bursts)
+    }
+
+    /// Losses outside of bursts / probes outside of bursts.
+    #[must_use]
+    pub fn gap_density(&self) -> Option<f64> {
+        ratio(self.lost - self.lost_in_bursts, self.sent - self.sent_in_bursts)
+    }
+
+    /// BurstR of ITU-T G.107 §7.4: the mean run of losses over the mean run that random loss of
+    /// the same ratio p would give, 1 / (1 − p). 1 is random; more is bursty.
+    #[must_use]
+    pub fn burst_ratio(&self) -> Option<f64> {
+        let loss = ratio(self.lost, self.sent)?;
+        Some(self.mean_run()? * (1.0 - loss))
+    }
+}
+
+impl Add for LossRuns {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            sent: self.sent + other.sent,
+            lost: self.lost + other.lost,
+            runs: self.runs + other.runs,
+            longest: self.longest.max(other.longest),
+            bursts: self.bursts + other.bursts,
+            sent_in_bursts: self.sent_in_bursts + other.sent_in_bursts,
+            lost_in_bursts: self.lost_in_bursts + other.lost_in_bursts,
+        }
+    }
+}
+
+impl Sum for LossRuns {
+    fn sum<I: Iterator<Item = Self>>(clients: I) -> Self {
+        clients.fold(Self::default(), Add::add)
+    }
+}
+
+#[derive(Default)]
+struct Counter {
+    runs: LossRuns,
+    /// Losses in a row up to here.
+    run: u64,
+    /// Losses of the burst that may be open.
+    open_lost: u64,
+    /// Probes from its first loss to its last.
+    open_sent: u64,
+    /// Answers since its last loss.
+    answered: u64,
+}
+
+impl Counter {
+    fn take(&mut self, is_lost: bool) {
+        self.runs.sent += 1;
+        if is_lost { self.take_loss() } else { self.take_answer() }
+    }
+
+    fn take_loss(&mut self) {
+        self.runs.lost += 1;
+        self.runs.runs += u64::from(self.run == 0);
+        self.run += 1;
+        self.runs.longest = self.runs.longest.max(self.run);
+        self.open_sent += if self.open_lost == 0 { 1 } else { self.answered + 1 };
+        self.open_lost += 1;
+        self.answered = 0;
+    }
+
+    fn take_answer(&mut self) {
+        self.run = 0;
+        self.answered += 1;
+        if self.answered == GMIN {
+            self.close_burst();
+        }
+    }
+
+    fn close_burst(&mut self) {
+        // A loss that stands alone between two stretches of Gmin answers belongs to the gap.
+        if self.open_lost > 1 {
+            self.runs.bursts += 1;
+            self.runs.sent_in_bursts += self.open_sent;
+            self.runs.lost_in_bursts += self.open_lost;
+        }
+        (self.open_lost, self.open_sent) = (0, 0);
+    }
+
+    fn finish(mut self) -> LossRuns {
+        self.close_burst();
+        self.runs
+    }
+}

@@ -1,0 +1,158 @@
+//! What is left of a measurement: rows for CSV and JSON, and a page to read.
+
+mod csv;
+mod json;
+mod row;
+
+use jiff::Timestamp;
+
+pub use self::csv::{CsvError, append_csv};
+pub use self::json::json;
+pub use self::row::{COLUMNS, Row, TOTAL_CLIENT};
+use crate::analysis::Analysis;
+use crate::grade::{Grades, Profile};
+use crate::sample::Sample;
+use crate::session::{Ended, Pace, Peer, Run, StampSource, UdpSpec};
+
+/// One test against one target, by one or several clients, whatever the protocol.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measurement {
+    /// What was tested: `udp`, `http`.
+    pub test: String,
+    /// Where: an address or a URL.
+    pub target: String,
+    /// Wall time that the samples count from.
+    pub started_at: Timestamp,
+    /// What a reader must know to judge the figures, in the order to print.
+    pub conditions: Vec<Condition>,
+    /// One for each client. Clients share the clock of the run.
+    pub clients: Vec<Series>,
+}
+
+/// A circumstance of a measurement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// What, e.g. `size`.
+    pub name: String,
+    /// How much, with its unit, e.g. `172 B`.
+    pub value: String,
+}
+
+/// The samples of one client, in send order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Series {
+    /// Who, e.g. `1`.
+    pub client: String,
+    /// One for each probe or request sent.
+    pub samples: Vec<Sample>,
+}
+
+impl Measurement {
+    /// The measurement that a UDP run was.
+    #[must_use]
+    pub fn udp(spec: &UdpSpec, run: Run) -> Self {
+        Self {
+            test: "udp".to_owned(),
+            target: run.target.to_string(),
+            started_at: run.started_at,
+            conditions: udp_conditions(spec, &run),
+            clients: run
+                .clients
+                .into_iter()
+                .map(|client| Series { client: client.client.to_string(), samples: client.samples })
+                .collect(),
+        }
+    }
+
+    /// The figures of all clients together.
+    #[must_use]
+    pub fn total(&self) -> Analysis {
+        let clients: Vec<&[Sample]> =
+            self.clients.iter().map(|series| series.samples.as_slice()).collect();
+        Analysis::of_all(&clients)
+    }
+
+    /// A row for each client, if there are several, and one for the total, last.
+    #[must_use]
+    pub fn rows(&self, profile: &Profile) -> Vec<Row> {
+        let row = |client: &str, analysis: &Analysis| {
+            Row::new(self, client, analysis, &Grades::of(analysis, profile))
+        };
+        let mut rows = Vec::with_capacity(self.clients.len() + 1);
+        if self.clients.len() > 1 {
+            let each = self.clients.iter();
+            rows.extend(each.map(|series| row(&series.client, &Analysis::of(&series.samples))));
+        }
+        rows.push(row(TOTAL_CLIENT, &self.total()));
+        rows
+    }
+}
+
+impl Condition {
+    /// A condition.
+    #[must_use]
+    pub fn new(name: &str, value: impl ToString) -> Self {
+        Self { name: name.to_owned(), value: value.to_string() }
+    }
+}
+
+fn udp_conditions(spec: &UdpSpec, run: &Run) -> Vec<Condition> {
+    let pattern = match spec.schedule().interval() {
+        Some(interval) => format!("one every {interval:?}"),
+        None => "all at once".to_owned(),
+    };
+    let pace = match spec.pace() {
+        Pace::Eco => "eco: sleeps to each deadline",
+        Pace::Precise => "precise: spins before each deadline",
+    };
+    let stamps = match run.stamps {
+        StampSource::User => "user space, after the receive call",
+    };
+    let mut conditions = vec![
+        Condition::new("clients", spec.clients()),
+        Condition::new("probes per client", spec.schedule().count()),
+        Condition::new("pattern", pattern),
+        Condition::new("size", format!("{} B of UDP payload", spec.size())),
+        Condition::new("timeout", format!("{:?} after the last probe", spec.timeout())),
+        Condition::new("pace", pace),
+        Condition::new("receive times", stamps),
+        Condition::new("answers", peers(run)),
+        Condition::new("ended", ending(run.ended)),
+    ];
+    conditions.extend(anomalies(run));
+    conditions
+}
+
+fn peers(run: &Run) -> &'static str {
+    let has = |peer| run.clients.iter().any(|client| client.peer == Some(peer));
+    match (has(Peer::Reflector), has(Peer::Echo)) {
+        (true, true) => "STAMP reflector for some clients, plain echo for others",
+        (true, false) => "STAMP reflector: its residence time is not part of the latency",
+        (false, true) => "plain echo: its residence time is part of the latency",
+        (false, false) => "none",
+    }
+}
+
+fn ending(ended: Ended) -> &'static str {
+    match ended {
+        Ended::Complete => "complete",
+        Ended::Cancelled => "cancelled",
+        Ended::Refused => "given up: nobody listens at the target",
+    }
+}
+
+/// Counters that are zero in a sound run; only those that are not.
+fn anomalies(run: &Run) -> impl Iterator<Item = Condition> {
+    let sum =
+        |counter: fn(&crate::session::ClientRun) -> u64| run.clients.iter().map(counter).sum();
+    let counters: [(&str, u64); 4] = [
+        ("probes not sent", sum(|client| client.unsent)),
+        ("port unreachable (ICMP)", sum(|client| client.refused)),
+        ("host or network unreachable (ICMP)", sum(|client| client.unreachable)),
+        ("datagrams that answer no probe", sum(|client| client.foreign)),
+    ];
+    counters
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| Condition::new(name, count))
+}

@@ -1,0 +1,212 @@
+//! A UDP run: one or many clients, each with its own socket, measured by two threads in all.
+//!
+//! 1. [`UdpSpec`] says what to send where; [`run`] opens the sockets.
+//! 2. `sender` sends each probe at its absolute deadline and logs when it left.
+//! 3. `receiver` stamps what comes back and sorts it into one `inbox` for each client.
+//! 4. The run ends when all is answered, when the wait is over, or when it is cancelled;
+//!    [`Run`] holds every sample.
+//!
+//! Never writes to a terminal: whoever wants to show something polls [`Progress`].
+
+mod client;
+mod clock;
+mod inbox;
+mod live;
+mod progress;
+mod receiver;
+mod sender;
+mod spec;
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+
+use jiff::Timestamp;
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use self::client::Client;
+use self::inbox::Inbox;
+pub use self::inbox::Peer;
+use self::live::Live;
+pub use self::progress::{Cancel, Progress, Snapshot};
+pub use self::spec::{
+    CLIENTS_MAX, PROBES_MAX, Pace, SIZE_MAX, SIZE_MIN, SpecError, TIMEOUT_MAX, UdpSpec,
+};
+use crate::sample::Sample;
+
+/// Descriptors that a run needs beside its sockets, and a reserve for the rest of the process.
+const SPARE_DESCRIPTORS: u64 = 64;
+
+/// Why a run could not be made. A target that does not answer is no error but a result.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// No socket for a client.
+    #[error("no UDP socket to {target} for client {client}")]
+    Open {
+        /// Where it was to send.
+        target: SocketAddr,
+        /// Which client, from 1.
+        client: u32,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Not one probe could be sent.
+    #[error("not one probe could be sent to {target}")]
+    Send {
+        /// Where it was to go.
+        target: SocketAddr,
+        /// Why the first did not leave.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The sockets could not be waited on.
+    #[error("waiting for replies failed")]
+    Wait(#[source] std::io::Error),
+    /// No thread to send from.
+    #[error("no thread to send probes from")]
+    Thread(#[source] std::io::Error),
+}
+
+/// How a run came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Every probe was sent, and answered or waited for.
+    Complete,
+    /// [`Cancel`] was called; the samples are those of the probes sent until then.
+    Cancelled,
+    /// The target's host answered that nobody listens on the port, and nothing else ever came.
+    Refused,
+}
+
+/// Where the receive times come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StampSource {
+    /// This process, right after the receive call: includes the time to wake up.
+    User,
+}
+
+/// A run that is over.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Where the probes went.
+    pub target: SocketAddr,
+    /// Wall time of the origin that the samples count from.
+    pub started_at: Timestamp,
+    /// How it ended.
+    pub ended: Ended,
+    /// Where the receive times come from.
+    pub stamps: StampSource,
+    /// One for each client, in order.
+    pub clients: Vec<ClientRun>,
+}
+
+/// What one client measured.
+#[derive(Clone, Debug)]
+pub struct ClientRun {
+    /// Number of the client, from 1.
+    pub client: u32,
+    /// One for each probe that was sent, in send order.
+    pub samples: Vec<Sample>,
+    /// What answered; `None` when nothing did.
+    pub peer: Option<Peer>,
+    /// Probes that could not be sent (no route, no buffer); they are not among the samples.
+    pub unsent: u64,
+    /// ICMP port-unreachable answers.
+    pub refused: u64,
+    /// ICMP host- or network-unreachable answers.
+    pub unreachable: u64,
+    /// Datagrams from the target that answer no probe of this client.
+    pub foreign: u64,
+}
+
+/// Makes the run that `spec` asks for; blocks until it is over.
+///
+/// Uses the calling thread and one more, however many clients there are. Raises the soft limit of
+/// open files of this process when the clients need more.
+///
+/// # Errors
+/// No socket, no thread, or no probe that could be sent at all.
+pub fn run(spec: &UdpSpec, progress: &Progress, cancel: &Cancel) -> Result<Run, SessionError> {
+    let clients = open_clients(spec)?;
+    progress.plan(spec.probes());
+    let live = Live::new(spec, &clients, progress, cancel);
+    let inboxes = measure(&live)?;
+    let ended = match (live.is_refused(), cancel.is_cancelled()) {
+        (true, _) => Ended::Refused,
+        (false, true) => Ended::Cancelled,
+        (false, false) => Ended::Complete,
+    };
+    let started_at = live.clock.origin_since_epoch();
+    let started_at = Timestamp::UNIX_EPOCH.saturating_add(started_at).unwrap_or(Timestamp::MAX);
+    let clients = clients.iter().zip(inboxes).map(|(client, inbox)| close(client, inbox));
+    Ok(Run {
+        target: spec.target(),
+        started_at,
+        ended,
+        stamps: StampSource::User,
+        clients: clients.collect(),
+    })
+}
+
+fn open_clients(spec: &UdpSpec) -> Result<Vec<Client>, SessionError> {
+    allow_descriptors(u64::from(spec.clients()) + SPARE_DESCRIPTORS);
+    let (target, probes) = (spec.target(), spec.schedule().count());
+    (0..spec.clients())
+        .map(|id| {
+            Client::open(id, target, probes).map_err(|source| SessionError::Open {
+                target,
+                client: id + 1,
+                source,
+            })
+        })
+        .collect()
+}
+
+fn measure(live: &Live<'_>) -> Result<Vec<Inbox>, SessionError> {
+    let (inboxes, failure) = thread::scope(|scope| {
+        let sender = thread::Builder::new()
+            .name("qos-sender".to_owned())
+            .spawn_scoped(scope, || sender::send_all(live))
+            .map_err(SessionError::Thread)?;
+        let inboxes = receiver::receive_all(live);
+        if inboxes.is_err() {
+            live.abort();
+        }
+        // A sender that panicked has sent what it has sent; the samples stand.
+        let failure = sender.join().unwrap_or(Some(Errno::CANCELED));
+        let inboxes = inboxes.map_err(|errno| SessionError::Wait(errno.into()))?;
+        Ok::<_, SessionError>((inboxes, failure))
+    })?;
+    match failure {
+        Some(errno) if live.sent() == 0 => {
+            Err(SessionError::Send { target: live.spec.target(), source: errno.into() })
+        }
+        _ => Ok(inboxes),
+    }
+}
+
+fn close(client: &Client, inbox: Inbox) -> ClientRun {
+    let (samples, foreign, peer) = inbox.close(client);
+    ClientRun {
+        client: client.id + 1,
+        samples,
+        peer,
+        unsent: client.unsent.load(Relaxed),
+        refused: client.refused.load(Relaxed),
+        unreachable: client.unreachable.load(Relaxed),
+        foreign,
+    }
+}
+
+/// Best effort: where the hard limit is too low, opening the sockets fails and says so.
+fn allow_descriptors(needed: u64) {
+    let limit = getrlimit(Resource::Nofile);
+    let (Some(current), maximum) = (limit.current, limit.maximum) else { return };
+    if current < needed {
+        let current = Some(maximum.map_or(needed, |maximum| needed.min(maximum)));
+        let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum });
+    }
+}

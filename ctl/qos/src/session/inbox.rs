@@ -1,0 +1,131 @@
+//! What came back to one client: replies sorted to their probes, duplicates and strangers counted.
+
+use std::time::Duration;
+
+use selat_proto::stamp::{Packet, Timestamp};
+
+use super::client::Client;
+use super::live::Live;
+use super::sender::LEAD_IN;
+use super::spec::UdpSpec;
+use crate::sample::Sample;
+
+/// What the other end of a UDP run does with a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Sends it back as it is: the latency includes the time that it was held.
+    Echo,
+    /// Answers as a STAMP Session-Reflector (RFC 8762 §4.3), with the time that it was held.
+    Reflector,
+}
+
+/// The replies of one client.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    samples: Vec<Sample>,
+    /// The number after the highest that was answered.
+    next: u32,
+    newest: Duration,
+    foreign: u64,
+    peer: Option<Peer>,
+}
+
+/// A datagram that answers one of our probes.
+struct Reply {
+    seq: u32,
+    peer: Peer,
+    sent_at: Duration,
+    residence: Option<Duration>,
+}
+
+impl Inbox {
+    pub(crate) fn new(spec: &UdpSpec, client: u32) -> Self {
+        let unanswered = |seq| Sample::sent(seq, LEAD_IN + spec.due(client, seq), Duration::ZERO);
+        Self {
+            samples: (0..spec.schedule().count()).map(unanswered).collect(),
+            next: 0,
+            newest: Duration::ZERO,
+            foreign: 0,
+            peer: None,
+        }
+    }
+
+    /// Takes a datagram that came in `at`; returns the latency if it is the first answer to a
+    /// probe of `client`.
+    pub(crate) fn take(
+        &mut self,
+        live: &Live<'_>,
+        client: &Client,
+        datagram: &[u8],
+        at: Duration,
+    ) -> Option<Duration> {
+        let Some(reply) = identify(live, client, datagram) else {
+            self.foreign += 1;
+            return None;
+        };
+        // Two stamps that tie would hide which of the replies came first.
+        self.newest = at.max(self.newest + Duration::from_nanos(1));
+        let sample = self.samples.get_mut(reply.seq as usize)?;
+        if sample.received_at.is_some() {
+            sample.duplicates += 1;
+            return None;
+        }
+        sample.sent_at = reply.sent_at;
+        sample.received_at = Some(self.newest);
+        sample.residence = reply.residence;
+        sample.bytes = datagram.len() as u64;
+        let latency = sample.latency()?;
+        self.peer.get_or_insert(reply.peer);
+        self.count_overtaken(live, reply.seq);
+        live.count_answered(latency);
+        Some(latency)
+    }
+
+    /// The samples of the probes that left, and how many datagrams were no answer to any.
+    pub(crate) fn close(mut self, client: &Client) -> (Vec<Sample>, u64, Option<Peer>) {
+        self.samples.retain_mut(|sample| match client.sent_at(sample.seq) {
+            Some(sent_at) => {
+                sample.sent_at = sent_at;
+                true
+            }
+            None => false,
+        });
+        (self.samples, self.foreign, self.peer)
+    }
+
+    fn count_overtaken(&mut self, live: &Live<'_>, seq: u32) {
+        match seq.checked_sub(self.next) {
+            Some(overtaken) => {
+                live.progress.probes_overtaken(overtaken);
+                self.next = seq + 1;
+            }
+            None => live.progress.overtaken_probe_answered(),
+        }
+    }
+}
+
+/// Matches a datagram with the send log: right length, right session, a probe that was sent, and
+/// its T1 to the last bit, which a blind forger would have to guess.
+fn identify(live: &Live<'_>, client: &Client, datagram: &[u8]) -> Option<Reply> {
+    if datagram.len() > live.spec.size() {
+        return None;
+    }
+    match Packet::decode(datagram).ok()? {
+        Packet::Sender(probe) => {
+            let is_ours = probe.ssid == client.ssid && datagram.len() == live.spec.size();
+            let sent_at = sent_at(live, client, probe.seq, probe.sent).filter(|_| is_ours)?;
+            Some(Reply { seq: probe.seq, peer: Peer::Echo, sent_at, residence: None })
+        }
+        Packet::Reflector(answer) => {
+            // A reflector older than RFC 8972 leaves the session id zero.
+            let is_ours = [0, client.ssid].contains(&answer.ssid);
+            let seq = answer.sender_seq;
+            let sent_at = sent_at(live, client, seq, answer.sender_sent).filter(|_| is_ours)?;
+            Some(Reply { seq, peer: Peer::Reflector, sent_at, residence: answer.residence() })
+        }
+    }
+}
+
+fn sent_at(live: &Live<'_>, client: &Client, seq: u32, t1: Timestamp) -> Option<Duration> {
+    client.sent_at(seq).filter(|sent_at| live.clock.stamp(*sent_at) == t1)
+}

@@ -1,0 +1,115 @@
+//! The receiving half: waits on the sockets of all clients, stamps what comes, tells replies from
+//! strangers' datagrams, and knows when the run is over.
+
+use std::time::Duration;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+
+use super::inbox::Inbox;
+use super::live::Live;
+
+/// How late the end of sending, a cancellation or a time-out may be noticed.
+const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+/// Sockets that one wake-up tells of.
+const EVENTS_MAX: usize = 256;
+/// Datagrams read from one socket before the others get their turn.
+const BATCH_MAX: usize = 64;
+/// A cancelled run waits for the replies on their way this many times the slowest so far…
+const CANCEL_WAIT_LATENCIES: u32 = 3;
+/// …and at least this long.
+const CANCEL_WAIT_MIN: Duration = Duration::from_millis(100);
+
+/// Reads replies until all probes are answered or the wait for them is over.
+/// Returns one inbox for each client, in their order.
+pub(crate) fn receive_all(live: &Live<'_>) -> Result<Vec<Inbox>, Errno> {
+    let mut receiver = Receiver::new(live)?;
+    while !receiver.is_over() {
+        receiver.wait()?;
+    }
+    Ok(receiver.inboxes)
+}
+
+struct Receiver<'a> {
+    live: &'a Live<'a>,
+    epoll: rustix::fd::OwnedFd,
+    events: Vec<epoll::Event>,
+    datagram: Vec<u8>,
+    inboxes: Vec<Inbox>,
+    slowest: Duration,
+}
+
+impl<'a> Receiver<'a> {
+    fn new(live: &'a Live<'a>) -> Result<Self, Errno> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        for client in live.clients {
+            let data = epoll::EventData::new_u64(u64::from(client.id));
+            epoll::add(&epoll, &client.socket, data, epoll::EventFlags::IN)?;
+        }
+        let inbox = |client| Inbox::new(live.spec, client);
+        Ok(Self {
+            live,
+            epoll,
+            events: Vec::with_capacity(EVENTS_MAX),
+            // One byte more than a probe shows a reply that is too long for one.
+            datagram: vec![0; live.spec.size() + 1],
+            inboxes: (0..live.spec.clients()).map(inbox).collect(),
+            slowest: Duration::ZERO,
+        })
+    }
+
+    fn is_over(&self) -> bool {
+        let Some(ended) = self.live.sending_ended() else { return false };
+        if self.live.is_aborted() || self.live.is_refused() || self.live.is_all_answered() {
+            return true;
+        }
+        self.live.clock.now() >= ended + self.final_wait()
+    }
+
+    fn final_wait(&self) -> Duration {
+        let timeout = self.live.spec.timeout();
+        if self.live.cancel.is_cancelled() {
+            timeout.min((self.slowest * CANCEL_WAIT_LATENCIES).max(CANCEL_WAIT_MIN))
+        } else {
+            timeout
+        }
+    }
+
+    fn wait(&mut self) -> Result<(), Errno> {
+        self.events.clear();
+        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&TICK)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+        for index in 0..self.events.len() {
+            let data = self.events[index].data;
+            if let Ok(client) = usize::try_from(data.u64()) {
+                self.drain(client);
+            }
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self, client: usize) {
+        let live = self.live;
+        let (Some(client), Some(inbox)) = (live.clients.get(client), self.inboxes.get_mut(client))
+        else {
+            return;
+        };
+        for _ in 0..BATCH_MAX {
+            let flags = RecvFlags::DONTWAIT;
+            match recv(&client.socket, &mut self.datagram[..], flags) {
+                Ok((_, len)) => {
+                    let at = live.clock.now();
+                    if let Some(latency) = inbox.take(live, client, &self.datagram[..len], at) {
+                        self.slowest = self.slowest.max(latency);
+                    }
+                }
+                Err(error) if live.count_icmp(client, error) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What a UDP run is asked to do, checked once.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use selat_proto::stamp;
+
+use crate::schedule::Schedule;
+
+/// Smallest datagram that carries a probe, payload bytes.
+pub const SIZE_MIN: usize = stamp::OPEN_LEN;
+/// Largest UDP payload over IPv4: 65,535 less 20 of IP and 8 of UDP header (RFC 768, RFC 791).
+pub const SIZE_MAX: usize = 65_507;
+/// Most clients of one run.
+pub const CLIENTS_MAX: u32 = 10_000;
+/// Most probes of one run, all clients together; bounds its memory to about 400 MB.
+pub const PROBES_MAX: u64 = 4_000_000;
+/// Longest wait for the last replies.
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(600);
+
+/// Something that was asked and cannot be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// The datagram would not hold a probe, or no UDP datagram is that large.
+    #[error("probes of {size} bytes: the size must be {SIZE_MIN} (a STAMP packet) to {SIZE_MAX}")]
+    Size {
+        /// What was asked, payload bytes.
+        size: usize,
+    },
+    /// A wait of nothing, or of more than [`TIMEOUT_MAX`].
+    #[error("a timeout of {timeout:?}: it must be above zero and at most {TIMEOUT_MAX:?}")]
+    Timeout {
+        /// What was asked.
+        timeout: Duration,
+    },
+    /// More clients than [`CLIENTS_MAX`].
+    #[error("{clients} clients: at most {CLIENTS_MAX} run at once")]
+    Clients {
+        /// What was asked.
+        clients: u32,
+    },
+    /// More probes than a run may keep in memory.
+    #[error("{probes} probes in all: a run keeps at most {PROBES_MAX}; ask for fewer a client")]
+    Probes {
+        /// Clients × count.
+        probes: u64,
+    },
+}
+
+/// How a sender waits for the time when a probe is due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// Sleeps to the deadline: about 50 µs late at the median, little CPU.
+    #[default]
+    Eco,
+    /// Sleeps to shortly before the deadline and spins the rest: within 1 µs at the median,
+    /// for up to [`Pace::SPIN`] of CPU a probe.
+    Precise,
+}
+
+impl Pace {
+    /// How long [`Pace::Precise`] spins at most before each probe.
+    pub const SPIN: Duration = Duration::from_micros(60);
+}
+
+/// A UDP run that can be done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UdpSpec {
+    target: SocketAddr,
+    schedule: Schedule,
+    size: usize,
+    timeout: Duration,
+    pace: Pace,
+    clients: NonZeroU32,
+}
+
+impl UdpSpec {
+    /// One client that sends probes of `size` payload bytes to `target` and waits up to `timeout`
+    /// for replies after the last of them.
+    ///
+    /// # Errors
+    /// A size or a timeout out of bounds.
+    pub fn new(
+        target: SocketAddr,
+        schedule: Schedule,
+        size: usize,
+        timeout: Duration,
+    ) -> Result<Self, SpecError> {
+        if !(SIZE_MIN..=SIZE_MAX).contains(&size) {
+            return Err(SpecError::Size { size });
+        }
+        if timeout.is_zero() || timeout > TIMEOUT_MAX {
+            return Err(SpecError::Timeout { timeout });
+        }
+        let clients = NonZeroU32::MIN;
+        Ok(Self { target, schedule, size, timeout, pace: Pace::default(), clients })
+    }
+
+    /// The same run by `clients` at once, each with its own socket and its own probes.
+    ///
+    /// # Errors
+    /// Too many clients, or too many probes in all.
+    pub fn with_clients(self, clients: NonZeroU32) -> Result<Self, SpecError> {
+        if clients.get() > CLIENTS_MAX {
+            return Err(SpecError::Clients { clients: clients.get() });
+        }
+        let probes = u64::from(clients.get()) * u64::from(self.schedule.count());
+        if probes > PROBES_MAX {
+            return Err(SpecError::Probes { probes });
+        }
+        Ok(Self { clients, ..self })
+    }
+
+    /// The same run at another pace.
+    #[must_use]
+    pub fn with_pace(self, pace: Pace) -> Self {
+        Self { pace, ..self }
+    }
+
+    /// Where the probes go.
+    #[must_use]
+    pub fn target(&self) -> SocketAddr {
+        self.target
+    }
+
+    /// When each probe is due.
+    #[must_use]
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// Payload bytes of a probe.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Longest wait after the last probe.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// How deadlines are kept.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Clients at once.
+    #[must_use]
+    pub fn clients(&self) -> u32 {
+        self.clients.get()
+    }
+
+    /// Probes of all clients.
+    #[must_use]
+    pub fn probes(&self) -> u64 {
+        u64::from(self.clients()) * u64::from(self.schedule.count())
+    }
+
+    pub(crate) fn due(&self, client: u32, seq: u32) -> Duration {
+        self.schedule.due(seq, client, self.clients())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(size: usize, timeout: Duration) -> Result<UdpSpec, SpecError> {
+        let schedule = Schedule::burst(1_000).unwrap();
+        UdpSpec::new("127.0.0.1:9000".parse().unwrap(), schedule, size, timeout)
+    }
+
+    #[test]
+    fn sizes_that_hold_no_probe_or_fit_no_datagram_are_refused() {
+        for size in [0, 43, 65_508] {
+            assert_eq!(spec(size, TIMEOUT_MAX), Err(SpecError::Size { size }));
+        }
+        assert!(spec(44, TIMEOUT_MAX).is_ok() && spec(65_507, TIMEOUT_MAX).is_ok());
+    }
+
+    #[test]
+    fn timeouts_have_bounds() {
+        for timeout in [Duration::ZERO, TIMEOUT_MAX + Duration::from_nanos(1)] {
+            assert_eq!(spec(44, timeout), Err(SpecError::Timeout { timeout }));
+        }
+    }
+
+    #[test]
+    fn clients_and_their_probes_in_all_have_bounds() {
+        let clients = |clients| {
+            spec(44, TIMEOUT_MAX).unwrap().with_clients(NonZeroU32::new(clients).unwrap())
+        };
+        assert_eq!(clients(1_000).unwrap().probes(), 1_000_000);
+        assert_eq!(clients(4_001), Err(SpecError::Probes { probes: 4_001_000 }));
+        assert_eq!(clients(10_001), Err(SpecError::Clients { clients: 10_001 }));
+    }
+}
