@@ -6,6 +6,11 @@ pub mod socket;
 pub mod stamp;
 
 /// Messages, clients and servers of `selat.v1`, generated from `selat/v1/*.proto`.
+#[allow(
+    clippy::allow_attributes_without_reason,
+    clippy::too_many_lines,
+    reason = "generated code, with attributes of its own"
+)]
 pub mod v1 {
     tonic::include_proto!("selat.v1");
 }

@@ -1,0 +1,121 @@
+//! Flattens a TOML file into dotted keys, each with its values and its line.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read},
+    ops::Range,
+    path::Path,
+};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{ConfigError, Origin};
+
+/// Bytes of the largest file that is read.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// What stands behind one key.
+pub(super) struct Entry {
+    pub(super) values: Vec<String>,
+    pub(super) is_list: bool,
+    pub(super) line: usize,
+}
+
+/// The settings of one file by dotted key.
+pub(super) type Entries = BTreeMap<String, Entry>;
+
+/// Reads a file whole, up to [`FILE_BYTES_MAX`].
+pub(super) fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 1 MiB"));
+    }
+    Ok(text)
+}
+
+/// Parses `text`; errors of the language go to `errors`, and what could be read is returned.
+pub(super) fn parse(path: &Path, text: &str, errors: &mut Vec<ConfigError>) -> Entries {
+    let (table, faults) = DeTable::parse_recoverable(text);
+    let mut flat = Flattened { path, text, entries: Entries::new(), errors };
+    for fault in faults {
+        let span = fault.span().unwrap_or(0..0);
+        flat.refuse("", "", span, format!("not TOML: {}", fault.message()));
+    }
+    flat.table("", table.get_ref());
+    flat.entries
+}
+
+struct Flattened<'a> {
+    path: &'a Path,
+    text: &'a str,
+    entries: Entries,
+    errors: &'a mut Vec<ConfigError>,
+}
+
+impl Flattened<'_> {
+    fn table(&mut self, prefix: &str, table: &DeTable<'_>) {
+        for (name, value) in table {
+            let key = if prefix.is_empty() {
+                name.get_ref().to_string()
+            } else {
+                format!("{prefix}.{}", name.get_ref())
+            };
+            match value.get_ref() {
+                DeValue::Table(inner) => self.table(&key, inner),
+                DeValue::Array(items) => self.list(&key, name.span(), items.iter()),
+                scalar => self.scalar(key, name.span(), scalar),
+            }
+        }
+    }
+
+    fn scalar(&mut self, key: String, span: Range<usize>, value: &DeValue<'_>) {
+        match scalar_text(value) {
+            Some(text) => self.insert(key, span, vec![text], false),
+            None => self.refuse(&key, "", span, format!("{} is not expected", value.type_str())),
+        }
+    }
+
+    fn list<'i>(
+        &mut self,
+        key: &str,
+        span: Range<usize>,
+        items: impl Iterator<Item = &'i Spanned<DeValue<'i>>>,
+    ) {
+        let texts: Option<Vec<_>> = items.map(|item| scalar_text(item.get_ref())).collect();
+        match texts {
+            Some(values) => self.insert(key.to_owned(), span, values, true),
+            None => self.refuse(key, "", span, "a list of plain values is expected".to_owned()),
+        }
+    }
+
+    fn insert(&mut self, key: String, span: Range<usize>, values: Vec<String>, is_list: bool) {
+        let line = self.line(&span);
+        self.entries.insert(key, Entry { values, is_list, line });
+    }
+
+    fn refuse(&mut self, key: &str, value: &str, span: Range<usize>, problem: String) {
+        let origin = Origin::File(self.path.to_owned(), self.line(&span));
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.errors.push(ConfigError { origin, key, value, problem });
+    }
+
+    fn line(&self, span: &Range<usize>) -> usize {
+        let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
+        1 + before.iter().filter(|&&byte| byte == b'\n').count()
+    }
+}
+
+fn scalar_text(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(number) => Some(number.to_string()),
+        DeValue::Float(number) => Some(number.to_string()),
+        DeValue::Boolean(truth) => Some(truth.to_string()),
+        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+    }
+}

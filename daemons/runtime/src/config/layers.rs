@@ -1,0 +1,253 @@
+//! The layers of settings: the most specific one that knows a key wins.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    ConfigError, ConfigErrors, Origin,
+    file::{self, Entries},
+};
+
+/// Where a daemon's settings are. Reading them again is what a reload begins with.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    file: Option<PathBuf>,
+    file_is_optional: bool,
+    variable_prefix: String,
+    flags: BTreeMap<String, Vec<String>>,
+}
+
+impl Sources {
+    /// Settings of the program `name`: the file `/etc/selat/NAME.toml` if it is there, and variables
+    /// `NAME_KEY` in capitals.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        Self {
+            file: Some(PathBuf::from(format!("/etc/selat/{name}.toml"))),
+            file_is_optional: true,
+            variable_prefix: name.to_uppercase(),
+            flags: BTreeMap::new(),
+        }
+    }
+
+    /// Takes `file` instead of the one in `/etc`; it must then be there.
+    #[must_use]
+    pub fn with_file(mut self, file: PathBuf) -> Self {
+        self.file = Some(file);
+        self.file_is_optional = false;
+        self
+    }
+
+    /// Reads no file.
+    #[must_use]
+    pub fn without_file(mut self) -> Self {
+        self.file = None;
+        self
+    }
+
+    /// Sets `key` as the command line does; no values leave it unset.
+    #[must_use]
+    pub fn with_flag(mut self, key: &str, values: impl IntoIterator<Item = String>) -> Self {
+        let values: Vec<_> = values.into_iter().collect();
+        if !values.is_empty() {
+            self.flags.insert(key.to_owned(), values);
+        }
+        self
+    }
+
+    /// The file that is read, whether it is there or not.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Collects the settings. What cannot be read becomes an error of [`Layers::finish`].
+    #[must_use]
+    pub fn read(&self) -> Layers<'_> {
+        let mut errors = Vec::new();
+        let entries = match &self.file {
+            Some(path) => self.read_file(path, &mut errors),
+            None => Entries::new(),
+        };
+        Layers { sources: self, entries, asked: BTreeSet::new(), errors }
+    }
+
+    fn read_file(&self, path: &Path, errors: &mut Vec<ConfigError>) -> Entries {
+        match file::read(path) {
+            Ok(text) => file::parse(path, &text, errors),
+            Err(fault) if self.file_is_optional && fault.kind() == io::ErrorKind::NotFound => {
+                Entries::new()
+            }
+            Err(fault) => {
+                errors.push(ConfigError {
+                    origin: Origin::File(path.to_owned(), 0),
+                    key: String::new(),
+                    value: String::new(),
+                    problem: format!("cannot read the file: {fault}"),
+                });
+                Entries::new()
+            }
+        }
+    }
+
+    fn variable(&self, key: &str) -> String {
+        format!("{}_{}", self.variable_prefix, key.to_uppercase().replace(['.', '-'], "_"))
+    }
+}
+
+/// What the winning layer says of a key.
+struct Given {
+    values: Vec<String>,
+    is_list: bool,
+    origin: Origin,
+}
+
+/// Settings being read; see the module's steps.
+pub struct Layers<'s> {
+    sources: &'s Sources,
+    entries: Entries,
+    asked: BTreeSet<&'static str>,
+    errors: Vec<ConfigError>,
+}
+
+impl Layers<'_> {
+    /// The value of `key`, or `default`.
+    pub fn one<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+        default: T,
+    ) -> T {
+        self.optional(key, parse).unwrap_or(default)
+    }
+
+    /// The value of `key`, if it is given.
+    pub fn optional<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let given = self.given(key)?;
+        match given.values.as_slice() {
+            [value] if !given.is_list => self.parsed(key, value, &given.origin, &parse),
+            values => {
+                let problem = "one plain value is expected, not a list".to_owned();
+                self.push(given.origin.clone(), key, &values.join(", "), problem);
+                None
+            }
+        }
+    }
+
+    /// The values of `key`, or `default`. An empty list is a value too: none.
+    pub fn many<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+        default: Vec<T>,
+    ) -> Vec<T> {
+        let Some(given) = self.given(key) else { return default };
+        given
+            .values
+            .iter()
+            .filter_map(|value| self.parsed(key, value, &given.origin, &parse))
+            .collect()
+    }
+
+    /// Refuses the value of `key` for a reason that concerns more than its text.
+    pub fn refuse(&mut self, key: &'static str, problem: impl Into<String>) {
+        let (origin, value) = match self.given(key) {
+            Some(given) => (given.origin, given.values.join(", ")),
+            None => (Origin::Default, String::new()),
+        };
+        self.push(origin, key, &value, problem.into());
+    }
+
+    /// Gives `config` if nothing was wrong.
+    ///
+    /// # Errors
+    /// Every error found, unknown keys among them.
+    pub fn finish<T>(mut self, config: T) -> Result<T, ConfigErrors> {
+        let unknown: Vec<_> = self
+            .entries
+            .iter()
+            .filter(|(key, _)| !self.asked.contains(key.as_str()))
+            .map(|(key, entry)| (key.clone(), entry.line))
+            .collect();
+        for (key, line) in unknown {
+            let origin = Origin::File(self.sources.file.clone().unwrap_or_default(), line);
+            let problem = match nearest(&key, &self.asked) {
+                Some(known) => format!("unknown key; did you mean {known}?"),
+                None => "unknown key".to_owned(),
+            };
+            self.push(origin, &key, "", problem);
+        }
+        if self.errors.is_empty() { Ok(config) } else { Err(ConfigErrors(self.errors)) }
+    }
+
+    fn given(&mut self, key: &'static str) -> Option<Given> {
+        self.asked.insert(key);
+        if let Some(values) = self.sources.flags.get(key) {
+            let is_list = values.len() > 1;
+            let origin = Origin::Flag(format!("--{}", key.replace(['.', '_'], "-")));
+            return Some(Given { values: values.clone(), is_list, origin });
+        }
+        let variable = self.sources.variable(key);
+        if let Ok(text) = env::var(&variable) {
+            let values: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
+            let is_list = values.len() > 1;
+            return Some(Given { values, is_list, origin: Origin::Environment(variable) });
+        }
+        let entry = self.entries.get(key)?;
+        let origin = Origin::File(self.sources.file.clone().unwrap_or_default(), entry.line);
+        Some(Given { values: entry.values.clone(), is_list: entry.is_list, origin })
+    }
+
+    fn parsed<T>(
+        &mut self,
+        key: &str,
+        value: &str,
+        origin: &Origin,
+        parse: &impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        match parse(value) {
+            Ok(parsed) => Some(parsed),
+            Err(problem) => {
+                self.push(origin.clone(), key, value, problem);
+                None
+            }
+        }
+    }
+
+    fn push(&mut self, origin: Origin, key: &str, value: &str, problem: String) {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.errors.push(ConfigError { origin, key, value, problem });
+    }
+}
+
+/// The known key that differs least from `key`, if it is near enough to be what was meant.
+fn nearest(key: &str, known: &BTreeSet<&'static str>) -> Option<&'static str> {
+    known
+        .iter()
+        .map(|candidate| (distance(key, candidate), *candidate))
+        .filter(|(edits, _)| *edits <= 1 + key.len() / 4)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Edits (insertion, removal, replacement of a byte) between two keys, by Levenshtein.
+fn distance(left: &str, right: &str) -> usize {
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, a) in left.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in right.bytes().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[right.len()]
+}

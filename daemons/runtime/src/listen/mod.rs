@@ -1,0 +1,229 @@
+//! Listening sockets: those that the service manager passes in, by name, else those that we bind.
+//!
+//! A socket that we bind is one of several with SO_REUSEPORT, one for each data-plane thread, so
+//! that the kernel spreads the load. An inherited stream socket is one descriptor that every thread
+//! accepts from. An inherited datagram socket belongs to one thread.
+
+mod control;
+mod inherited;
+
+use std::{
+    collections::BTreeSet,
+    io,
+    net::{SocketAddr, TcpListener, UdpSocket},
+    path::PathBuf,
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+pub use self::{
+    control::{ControlSocket, control},
+    inherited::Inherited,
+};
+
+/// Connections that the kernel completes before we accept them, on each socket.
+const BACKLOG: i32 = 4096;
+
+/// Bytes that we ask the kernel to hold for us on a datagram socket.
+const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
+
+/// Why a socket cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address is taken.
+    #[error(
+        "cannot listen for {role} on {address}: another program holds that address (ss -tulpn shows which)"
+    )]
+    Taken {
+        /// What for.
+        role: &'static str,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// The kernel refuses the address.
+    #[error("cannot listen for {role} on {address}")]
+    Bind {
+        /// What for.
+        role: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// What the kernel says.
+        #[source]
+        source: io::Error,
+    },
+    /// A live daemon answers on the control socket.
+    #[error(
+        "the control socket {0} belongs to a daemon that is running; stop it first, or choose another path with --control"
+    )]
+    Live(PathBuf),
+    /// The control socket cannot be made.
+    #[error("cannot {operation} the control socket {path}")]
+    Control {
+        /// What failed.
+        operation: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the kernel says.
+        #[source]
+        source: io::Error,
+    },
+    /// The group of the control socket does not exist.
+    #[error("there is no group {0} to give the control socket to")]
+    Group(String),
+    /// What the service manager passed in cannot be used.
+    #[error("cannot use the socket passed in for {role}")]
+    Inherited {
+        /// Name that it was passed in under.
+        role: String,
+        /// What is wrong with it.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Sockets of one role at one address.
+#[derive(Debug)]
+pub struct Bound<S> {
+    /// The address, with the port that the kernel chose where 0 was asked for.
+    pub address: SocketAddr,
+    /// Whether the service manager passed it in.
+    pub inherited: bool,
+    /// One for each data-plane thread that is to serve it.
+    pub sockets: Vec<S>,
+}
+
+/// The stream sockets of `role`: the inherited ones if there are any, else one at each address.
+///
+/// # Errors
+/// [`ListenError`] for the first that cannot be had; none is then left open.
+pub fn tcp(
+    role: &'static str,
+    addresses: &[SocketAddr],
+    threads: usize,
+    inherited: &mut Inherited,
+) -> Result<Vec<Bound<TcpListener>>, ListenError> {
+    let passed = inherited.take(role);
+    if passed.is_empty() {
+        return addresses.iter().map(|address| bind_tcp(role, *address, threads)).collect();
+    }
+    let wrong = |source| ListenError::Inherited { role: role.to_owned(), source };
+    passed
+        .into_iter()
+        .map(|fd| {
+            let listener = inherited::stream(fd).map_err(wrong)?;
+            let address = listener.local_addr().map_err(wrong)?;
+            let copies = (1..threads).map(|_| listener.try_clone()).collect::<Result<Vec<_>, _>>();
+            let mut sockets = copies.map_err(wrong)?;
+            sockets.push(listener);
+            Ok(Bound { address, inherited: true, sockets })
+        })
+        .collect()
+}
+
+/// The datagram sockets of `role`: the inherited ones if there are any, else one at each address.
+///
+/// # Errors
+/// [`ListenError`] for the first that cannot be had; none is then left open.
+pub fn udp(
+    role: &'static str,
+    addresses: &[SocketAddr],
+    threads: usize,
+    inherited: &mut Inherited,
+) -> Result<Vec<Bound<UdpSocket>>, ListenError> {
+    let passed = inherited.take(role);
+    if passed.is_empty() {
+        return addresses.iter().map(|address| bind_udp(role, *address, threads)).collect();
+    }
+    let wrong = |source| ListenError::Inherited { role: role.to_owned(), source };
+    passed
+        .into_iter()
+        .map(|fd| {
+            let socket = inherited::datagram(fd).map_err(wrong)?;
+            let address = socket.local_addr().map_err(wrong)?;
+            Ok(Bound { address, inherited: true, sockets: vec![socket] })
+        })
+        .collect()
+}
+
+/// Binds stream sockets at one address, one for each of `threads`.
+///
+/// # Errors
+/// [`ListenError`].
+pub fn bind_tcp(
+    role: &'static str,
+    address: SocketAddr,
+    threads: usize,
+) -> Result<Bound<TcpListener>, ListenError> {
+    bind(role, address, threads, Type::STREAM, |socket| {
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    })
+}
+
+/// Binds datagram sockets at one address, one for each of `threads`.
+///
+/// # Errors
+/// [`ListenError`].
+pub fn bind_udp(
+    role: &'static str,
+    address: SocketAddr,
+    threads: usize,
+) -> Result<Bound<UdpSocket>, ListenError> {
+    bind(role, address, threads, Type::DGRAM, |socket| {
+        socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+        Ok(socket.into())
+    })
+}
+
+/// The addresses that stand in `addresses` more than once. Port 0 is a new port each time.
+#[must_use]
+pub fn repeated(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let mut seen = BTreeSet::new();
+    addresses
+        .iter()
+        .filter(|address| address.port() != 0 && !seen.insert(**address))
+        .copied()
+        .collect()
+}
+
+fn bind<S>(
+    role: &'static str,
+    address: SocketAddr,
+    threads: usize,
+    kind: Type,
+    finish: impl Fn(Socket) -> io::Result<S>,
+) -> Result<Bound<S>, ListenError> {
+    let bound = || -> io::Result<Bound<S>> {
+        // SO_REUSEPORT alone would let a second daemon of the same user share the port in silence.
+        drop(open(address, kind, false)?);
+        let first = open(address, kind, true)?;
+        let address = match first.local_addr()?.as_socket() {
+            Some(bound) => bound,
+            None => address,
+        };
+        let mut sockets = vec![finish(first)?];
+        for _ in 1..threads {
+            sockets.push(finish(open(address, kind, true)?)?);
+        }
+        Ok(Bound { address, inherited: false, sockets })
+    };
+    bound().map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => ListenError::Taken { role, address },
+        _ => ListenError::Bind { role, address, source },
+    })
+}
+
+fn open(address: SocketAddr, kind: Type, shared: bool) -> io::Result<Socket> {
+    let protocol = if kind == Type::STREAM { Protocol::TCP } else { Protocol::UDP };
+    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
+    if kind == Type::STREAM {
+        socket.set_reuse_address(true)?;
+    }
+    socket.set_reuse_port(shared)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}

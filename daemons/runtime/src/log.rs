@@ -1,0 +1,143 @@
+//! Logs: to journald with structured fields where the service manager connected stderr to it, to stderr
+//! otherwise. The filter can be changed while the process runs.
+
+use std::{env, io, panic, sync::Arc, time::Duration};
+
+use rustix::fs::fstat;
+use tokio::time::Instant;
+use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, layer::SubscriberExt, reload, util::SubscriberInitExt,
+};
+
+/// Filter where none is configured.
+pub const DEFAULT_FILTER: &str = "info";
+
+/// Why a log filter was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The directives cannot be read.
+    #[error(
+        "{filter:?} is no log filter, which is a level (error, warn, info, debug, trace) or directives such as \"info,proxyd=debug\": {source}"
+    )]
+    Filter {
+        /// As it was given.
+        filter: String,
+        /// What the parser says.
+        #[source]
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// Logging had begun before.
+    #[error("logging is set up already")]
+    Begun(#[from] tracing_subscriber::util::TryInitError),
+    /// The filter of this process cannot be changed.
+    #[error("the log filter cannot be changed")]
+    Fixed(#[from] reload::Error),
+    /// journald's socket cannot be used.
+    #[error("cannot reach journald")]
+    Journal(#[source] io::Error),
+}
+
+/// Parses filter directives.
+///
+/// # Errors
+/// [`LogError::Filter`].
+pub fn filter(directives: &str) -> Result<EnvFilter, LogError> {
+    EnvFilter::builder()
+        .parse(directives)
+        .map_err(|source| LogError::Filter { filter: directives.to_owned(), source })
+}
+
+/// The process's log filter.
+#[derive(Clone, Debug)]
+pub struct LogControl(Arc<reload::Handle<EnvFilter, Registry>>);
+
+/// A filter that was set, and how to take it back.
+#[derive(Debug)]
+pub struct Change {
+    /// Filter that was in force before.
+    pub previous: String,
+    /// Filter now in force.
+    pub current: String,
+}
+
+/// When a filter that was set for a while gives way to the one before.
+#[derive(Debug)]
+pub struct Revert {
+    /// When.
+    pub at: Instant,
+    /// To what.
+    pub filter: String,
+}
+
+impl LogControl {
+    /// Begins logging with `directives`.
+    ///
+    /// # Errors
+    /// [`LogError`] where the directives are wrong or logging had begun before.
+    pub fn begin(directives: &str) -> Result<Self, LogError> {
+        let (filter, handle) = reload::Layer::new(filter(directives)?);
+        let registry = tracing_subscriber::registry().with(filter);
+        if is_journal() {
+            registry.with(journal()?).try_init()?;
+        } else {
+            let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false);
+            registry.with(lines.boxed()).try_init()?;
+        }
+        log_panics();
+        Ok(Self(Arc::new(handle)))
+    }
+
+    /// The filter in force.
+    #[must_use]
+    pub fn current(&self) -> String {
+        self.0.with_current(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Puts `directives` in force.
+    ///
+    /// # Errors
+    /// [`LogError`]; the filter before then stays.
+    pub fn set(&self, directives: &str) -> Result<Change, LogError> {
+        let next = filter(directives)?;
+        let previous = self.current();
+        let current = next.to_string();
+        self.0.reload(next)?;
+        Ok(Change { previous, current })
+    }
+}
+
+impl Revert {
+    /// Goes back to `filter` after `ttl`.
+    #[must_use]
+    pub fn after(ttl: Duration, filter: String) -> Self {
+        Self { at: Instant::now() + ttl, filter }
+    }
+}
+
+/// Whether stderr leads to journald: `$JOURNAL_STREAM` names its device and inode (systemd.exec(5)).
+#[must_use]
+pub fn is_journal() -> bool {
+    let Ok(stream) = env::var("JOURNAL_STREAM") else { return false };
+    let Ok(stat) = fstat(io::stderr()) else { return false };
+    stream == format!("{}:{}", stat.st_dev, stat.st_ino)
+}
+
+fn journal() -> Result<tracing_journald::Layer, LogError> {
+    let layer = tracing_journald::layer().map_err(LogError::Journal)?;
+    let priorities = PriorityMappings {
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        ..PriorityMappings::new()
+    };
+    Ok(layer.with_field_prefix(Some("SELAT".to_owned())).with_priority_mappings(priorities))
+}
+
+/// Makes a panic one event instead of several lines on stderr.
+fn log_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = panic.payload_as_str().unwrap_or("no message");
+        tracing::error!(place, panic = message, "a task panicked");
+    }));
+}

@@ -1,0 +1,132 @@
+//! The life of a daemon's process around its `run`: configuration, log, sockets, signals, exit code.
+
+use std::{
+    error::Error,
+    future::Future,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use selat_proto::{socket::Daemon, v1::Listener};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    config::{ConfigErrors, Sources},
+    exit,
+    listen::Inherited,
+    log::{self, LogControl},
+    signals::{self, ReloadSignal},
+    workers,
+};
+
+/// What a daemon's `run` is given besides its configuration.
+#[derive(Debug)]
+pub struct Launch {
+    /// Where the configuration came from, for reloads.
+    pub sources: Sources,
+    /// Sockets that the service manager passed in.
+    pub sockets: Inherited,
+    /// The log of the process.
+    pub log: LogControl,
+    /// Cancelled when the daemon is to stop.
+    pub shutdown: CancellationToken,
+    /// Requests to reload.
+    pub reloads: mpsc::Receiver<ReloadSignal>,
+    /// Told every bound socket once the daemon serves.
+    pub ready: oneshot::Sender<Vec<Listener>>,
+}
+
+/// What every daemon's configuration says of the process.
+pub trait ProcessConfig: Sized {
+    /// Reads and checks it.
+    ///
+    /// # Errors
+    /// Every error of it.
+    fn read(sources: &Sources) -> Result<Self, ConfigErrors>;
+
+    /// The log filter.
+    fn log_filter(&self) -> &str;
+}
+
+/// Runs a daemon's process: checks its configuration and ends there if `check_only`, else runs `run` until a signal
+/// ends it.
+#[must_use]
+pub fn run<C, E, F>(
+    daemon: Daemon,
+    sources: Sources,
+    check_only: bool,
+    run: impl FnOnce(C, Launch) -> F,
+) -> ExitCode
+where
+    C: ProcessConfig,
+    E: Error + 'static,
+    F: Future<Output = Result<(), E>>,
+{
+    let config = match C::read(&sources) {
+        Ok(config) => config,
+        Err(errors) => return exit::bad_config(&errors),
+    };
+    if check_only {
+        print_lines(["the configuration is good".to_owned()]);
+        return ExitCode::SUCCESS;
+    }
+    match start(daemon, config, sources, run) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => exit::failed(&error),
+        Err(error) => exit::failed(error.as_ref()),
+    }
+}
+
+fn start<C, E, F>(
+    daemon: Daemon,
+    config: C,
+    sources: Sources,
+    run: impl FnOnce(C, Launch) -> F,
+) -> Result<Result<(), E>, Box<dyn Error>>
+where
+    C: ProcessConfig,
+    F: Future<Output = Result<(), E>>,
+{
+    let log = LogControl::begin(config.log_filter())?;
+    let sockets = Inherited::from_service_manager()?;
+    let ended = workers::control_plane(async {
+        let shutdown = CancellationToken::new();
+        let (reloads, signals) = signals::listen(shutdown.clone())?;
+        let (ready, listening) = oneshot::channel::<Vec<Listener>>();
+        tokio::spawn(async move {
+            if let Ok(listeners) = listening.await {
+                announce(daemon, &listeners);
+            }
+        });
+        let ended = run(config, Launch { sources, sockets, log, shutdown, reloads, ready }).await;
+        signals.abort();
+        Ok::<_, io::Error>(ended)
+    })??;
+    Ok(ended)
+}
+
+/// Says where the daemon listens: in the log, and to whoever started it by hand.
+fn announce(daemon: Daemon, listeners: &[Listener]) {
+    for Listener { role, address, inherited, .. } in listeners {
+        info!(role, address, inherited, "listening");
+    }
+    if !log::is_journal() {
+        print_lines(
+            listeners
+                .iter()
+                .map(|listener| format!("{daemon}: {} on {}", listener.role, listener.address)),
+        );
+    }
+}
+
+fn print_lines(lines: impl IntoIterator<Item = String>) {
+    let mut stdout = io::stdout().lock();
+    for line in lines {
+        if let Err(error) = writeln!(stdout, "{line}") {
+            warn!(%error, "cannot write to stdout");
+            return;
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! One HTTP connection: HTTP/1.1, or HTTP/2 where the client begins with its preface.
+
+use std::{error::Error, io, pin::pin, time::Duration};
+
+use http::{HeaderValue, Request, Response, header};
+use http_body::Body;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::{Service, service_fn},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{net::TcpStream, time};
+use tracing::debug;
+
+use super::{Drain, HttpLimits, deadline::WriteDeadline};
+
+/// The first bytes of HTTP/2's preface (RFC 9113 §3.4); HTTP/1 has no method PRI.
+const PREFACE: &[u8] = b"PRI";
+
+/// Pause before looking again at a client that has sent less than [`PREFACE`] of what could be one.
+const PEEK_PAUSE: Duration = Duration::from_millis(5);
+
+/// Time between pings to a silent HTTP/2 client, and for its answer.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Serves one connection to its end. A client's fault ends it with a line in the log at debug.
+pub async fn connection<S, B>(stream: TcpStream, service: S, limits: &HttpLimits, drain: &Drain)
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Send + Sync,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let ended = async {
+        stream.set_nodelay(true)?;
+        let is_http2 = time::timeout(limits.header_timeout, begins_with_preface(&stream)).await??;
+        let io = WriteDeadline::new(TokioIo::new(stream), limits.write_timeout);
+        if is_http2 {
+            serve_http2(io, service, limits, drain).await
+        } else {
+            serve_http1(io, service, limits, drain).await
+        }
+    };
+    if let Err(error) = ended.await {
+        debug!(error = %crate::exit::chain(error.as_ref()), "connection ended");
+    }
+}
+
+type Io = WriteDeadline<TokioIo<TcpStream>>;
+
+async fn serve_http1<S, B>(
+    io: Io,
+    service: S,
+    limits: &HttpLimits,
+    drain: &Drain,
+) -> Result<(), BoxError>
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body + 'static,
+    B::Error: Into<BoxError>,
+{
+    let closing = service_fn(|request: Request<Incoming>| {
+        let answer = service.call(request);
+        async move {
+            let mut response = answer.await?;
+            // RFC 9112 §9.6: the last response says so, and the client opens a new connection.
+            if drain.has_begun() && response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, S::Error>(response)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(limits.header_bytes_max)
+        .max_headers(limits.headers_max)
+        .serve_connection(io, closing)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return Ok(ended?),
+        () = drain.closed() => connection.as_mut().graceful_shutdown(),
+    }
+    Ok(connection.await?)
+}
+
+async fn serve_http2<S, B>(
+    io: Io,
+    service: S,
+    limits: &HttpLimits,
+    drain: &Drain,
+) -> Result<(), BoxError>
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let head_bytes = u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX);
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams_max)
+        .max_header_list_size(head_bytes)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_INTERVAL)
+        .serve_connection(io, service);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return Ok(ended?),
+        () = drain.begun() => connection.as_mut().graceful_shutdown(),
+    }
+    Ok(connection.await?)
+}
+
+/// Looks at the first bytes without taking them.
+async fn begins_with_preface(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0; PREFACE.len()];
+    loop {
+        let seen = stream.peek(&mut first).await?;
+        if seen == 0 || seen == PREFACE.len() || !PREFACE.starts_with(&first[..seen]) {
+            return Ok(first == *PREFACE);
+        }
+        time::sleep(PEEK_PAUSE).await;
+    }
+}

@@ -1,0 +1,161 @@
+//! Serves HTTP connections: takes a permit, accepts, spawns; each connection is one task on the
+//! thread that accepted it.
+//!
+//! Stopping has three steps, so that no request that a client has sent is lost:
+//! 1. [`Drain::begin`]: listeners close once their queue is empty, HTTP/2 clients are told to go away, and
+//!    each HTTP/1 response says `Connection: close`;
+//! 2. [`Drain::close`]: connections between two requests close;
+//! 3. the runtime ends, and with it what is left.
+
+mod accept;
+mod connection;
+mod deadline;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Semaphore, time};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::{accept::accept, connection::connection};
+use crate::counters::{Counter, Gauge, PerThread};
+
+/// Limits of what one client may do, and how long it may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Bytes of a request's head.
+    pub header_bytes_max: usize,
+    /// Header fields of a request.
+    pub headers_max: usize,
+    /// Time for a request's head to arrive, and so the time that a connection may be idle.
+    pub header_timeout: Duration,
+    /// Time in which a client must take at least some bytes of a response.
+    pub write_timeout: Duration,
+    /// HTTP/2 streams open at once on one connection.
+    pub streams_max: u32,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            header_bytes_max: 64 << 10,
+            headers_max: 100,
+            header_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
+            streams_max: 128,
+        }
+    }
+}
+
+/// What one data-plane thread counts of its connections.
+#[derive(Debug, Default)]
+struct ConnectionCounters {
+    accepted: Counter,
+    active: Gauge,
+    requests: Counter,
+}
+
+/// The connections of a daemon's HTTP listeners: how many there are and may be.
+#[derive(Debug)]
+pub struct Connections {
+    permits: Arc<Semaphore>,
+    max: usize,
+    counters: PerThread<ConnectionCounters>,
+    tasks: TaskTracker,
+    drain: Drain,
+}
+
+impl Connections {
+    /// At most `max` at once, over `threads` data-plane threads.
+    #[must_use]
+    pub fn new(max: usize, threads: usize) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(max)),
+            max,
+            counters: PerThread::new(threads),
+            tasks: TaskTracker::new(),
+            drain: Drain::default(),
+        }
+    }
+
+    /// Most connections at once.
+    #[must_use]
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
+    /// Connections open now.
+    #[must_use]
+    pub fn active(&self) -> u64 {
+        self.counters.sum(|thread| thread.active.value())
+    }
+
+    /// Connections accepted since start.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.counters.sum(|thread| thread.accepted.value())
+    }
+
+    /// Requests answered since start.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.counters.sum(|thread| thread.requests.value())
+    }
+
+    /// Counts one request.
+    pub fn count_request(&self) {
+        self.counters.here().requests.increment();
+    }
+
+    /// How the connections are told to end.
+    #[must_use]
+    pub fn drain(&self) -> &Drain {
+        &self.drain
+    }
+
+    /// Ends all connections: those that go quiet within `linger` without a reset, the others by `deadline`
+    /// after that. Returns whether all ended.
+    pub async fn finish(&self, linger: Duration, deadline: Duration) -> bool {
+        self.drain.begin();
+        self.tasks.close();
+        if time::timeout(linger, self.tasks.wait()).await.is_ok() {
+            return true;
+        }
+        self.drain.close();
+        time::timeout(deadline, self.tasks.wait()).await.is_ok()
+    }
+}
+
+/// Tells connections to end, in two steps.
+#[derive(Clone, Debug, Default)]
+pub struct Drain {
+    begun: CancellationToken,
+    closed: CancellationToken,
+}
+
+impl Drain {
+    /// From now on no connection takes more than it must.
+    pub fn begin(&self) {
+        self.begun.cancel();
+    }
+
+    /// From now on connections close as soon as they answer nothing.
+    pub fn close(&self) {
+        self.closed.cancel();
+    }
+
+    /// Whether it has begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.begun.is_cancelled()
+    }
+
+    /// Ends when it begins.
+    pub async fn begun(&self) {
+        self.begun.cancelled().await;
+    }
+
+    /// Ends when connections are to close.
+    pub async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+}

@@ -1,0 +1,236 @@
+//! Carries out every order of a daemon's life, in one place, one after another: of signals, RPCs and
+//! timers alike. Feeds the watchdog with the data plane's progress.
+
+use std::{error::Error, fmt, future, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::mpsc,
+    time::{self, Instant, Interval, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::{
+    config::{ConfigErrors, Sources},
+    control::{Actor, Command, Order, Reloaded, State, Vitals},
+    events::{EventKind, Events},
+    exit,
+    log::{Change, LogError, Revert},
+    notify,
+    process::ProcessConfig,
+    signals::ReloadSignal,
+    workers::Workers,
+};
+
+/// Time between two `STATUS=` lines to the service manager.
+const STATUS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What the daemons do differently.
+pub trait Daemon {
+    /// A configuration that cannot be invalid.
+    type Config: ProcessConfig;
+    /// What only this daemon can be ordered to do.
+    type Command: fmt::Debug;
+
+    /// Puts `config` in force, whole or not at all, and says what differs from the one before, one sentence
+    /// each.
+    ///
+    /// # Errors
+    /// Why it cannot be put in force; nothing has changed then.
+    fn apply(&mut self, config: Self::Config) -> Result<Vec<String>, Box<dyn Error + Send + Sync>>;
+
+    /// Carries out one of its own commands and answers it.
+    fn execute(&mut self, command: Self::Command, actor: Actor);
+
+    /// Every socket it listens on.
+    fn listeners(&self) -> Vec<selat_proto::v1::Listener>;
+}
+
+/// Why a reload changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Config(#[from] ConfigErrors),
+    /// It is right, but cannot be put in force.
+    #[error("cannot apply the configuration: {0}")]
+    Apply(String),
+}
+
+/// Where orders come from, and what they are carried out on.
+#[derive(Debug)]
+pub struct Supervision<'a, C> {
+    /// Where the configuration is read from.
+    pub sources: &'a Sources,
+    /// Orders of the control plane.
+    pub orders: mpsc::Receiver<Order<C>>,
+    /// SIGHUPs.
+    pub reloads: mpsc::Receiver<ReloadSignal>,
+    /// Ends the supervision.
+    pub shutdown: CancellationToken,
+    /// The data plane.
+    pub workers: &'a Workers,
+    /// What the daemon says of itself.
+    pub vitals: Arc<Vitals>,
+    /// Whom it tells what happens.
+    pub events: Events,
+}
+
+/// Carries out orders until shutdown.
+pub async fn supervise<D: Daemon>(daemon: &mut D, mut supervision: Supervision<'_, D::Command>) {
+    let mut watchdog = notify::watchdog().map(|limit| ticks(limit / 2));
+    let mut status = ticks(STATUS_INTERVAL);
+    let mut revert: Option<Revert> = None;
+    loop {
+        tokio::select! {
+            () = supervision.shutdown.cancelled() => return,
+            Some(order) = supervision.orders.recv() => {
+                supervision.carry_out(daemon, order, &mut revert);
+            }
+            Some(ReloadSignal) = supervision.reloads.recv() => {
+                // The log has what came of it.
+                let _ = supervision.reload(daemon, false, Actor::Signal);
+            }
+            limit = tick(&mut watchdog) => supervision.feed_watchdog(limit).await,
+            _ = status.tick() => notify::status(&supervision.vitals.sentence()),
+            filter = due(&mut revert) => {
+                let _ = supervision.set_log_level(&filter, Actor::Timer);
+            }
+        }
+    }
+}
+
+impl<C: fmt::Debug> Supervision<'_, C> {
+    fn carry_out<D: Daemon<Command = C>>(
+        &self,
+        daemon: &mut D,
+        order: Order<C>,
+        revert: &mut Option<Revert>,
+    ) {
+        let actor = order.actor;
+        // A caller that hung up needs no answer: what it asked for is done all the same.
+        match order.command {
+            Command::Reload { check_only, reply } => {
+                let _ = reply.send(self.reload(daemon, check_only, actor));
+            }
+            Command::SetLogLevel { filter, ttl, reply } => {
+                let changed = self.set_log_level(&filter, actor);
+                if let Ok(change) = &changed {
+                    // What a temporary filter hides is what comes back after several of them.
+                    let base = revert.take().map_or(change.previous.clone(), |last| last.filter);
+                    *revert = ttl.map(|ttl| Revert::after(ttl, base));
+                }
+                let _ = reply.send(changed);
+            }
+            Command::Own(command) => {
+                info!(%actor, ?command, "order");
+                daemon.execute(command, actor);
+            }
+        }
+    }
+
+    /// The one function behind SIGHUP, `systemctl reload` and `netctl reload`.
+    fn reload<D: Daemon>(
+        &self,
+        daemon: &mut D,
+        check_only: bool,
+        actor: Actor,
+    ) -> Result<Reloaded, Refused> {
+        info!(%actor, check_only, "order: reload");
+        notify::reloading();
+        let outcome = D::Config::read(self.sources).map_err(Refused::from).and_then(|config| {
+            if check_only {
+                return Ok(Vec::new());
+            }
+            daemon.apply(config).map_err(|error| Refused::Apply(exit::chain(error.as_ref())))
+        });
+        let reloaded = match outcome {
+            Ok(changes) if check_only => Ok(self.reloaded(changes)),
+            Ok(changes) => Ok(self.put_in_force(daemon, changes, actor)),
+            Err(refused) => Err(self.refuse(refused, actor)),
+        };
+        notify::ready(&self.vitals.sentence());
+        reloaded
+    }
+
+    fn put_in_force<D: Daemon>(&self, daemon: &D, changes: Vec<String>, actor: Actor) -> Reloaded {
+        let listeners = daemon.listeners();
+        self.vitals.update(|current| {
+            current.state = State::Serving;
+            current.generation += 1;
+            current.config_error.clear();
+            // The control socket is not the daemon's to change.
+            current.listeners.retain(|listener| listener.role == "control");
+            current.listeners.splice(0..0, listeners.iter().cloned());
+        });
+        let reloaded = self.reloaded(changes);
+        let changes = reloaded.changes.join("; ");
+        info!(%actor, generation = reloaded.generation, changes, "configuration applied");
+        let message = format!("configuration {} applied: {changes}", reloaded.generation);
+        self.events.tell(EventKind::Reloaded, actor, message);
+        reloaded
+    }
+
+    fn reloaded(&self, changes: Vec<String>) -> Reloaded {
+        Reloaded { generation: self.vitals.current().generation, changes }
+    }
+
+    fn refuse(&self, refused: Refused, actor: Actor) -> Refused {
+        let reason = refused.to_string();
+        error!(%actor, reason, "configuration refused, the one before serves on");
+        self.vitals.update(|current| {
+            current.state = State::Degraded;
+            current.config_error.clone_from(&reason);
+        });
+        self.events.tell(EventKind::ReloadRefused, actor, reason);
+        refused
+    }
+
+    fn set_log_level(&self, filter: &str, actor: Actor) -> Result<Change, LogError> {
+        let changed = self.vitals.log().set(filter);
+        match &changed {
+            Ok(Change { previous, current }) => {
+                info!(%actor, previous, current, "order: log level");
+                self.events.tell(EventKind::LogLevel, actor, format!("log filter {current}"));
+            }
+            Err(error) => info!(%actor, %error, "order: log level, refused"),
+        }
+        changed
+    }
+
+    /// Says that the daemon lives, if all of its data plane does.
+    async fn feed_watchdog(&self, limit: Duration) {
+        if self.workers.respond_within(limit).await {
+            notify::alive();
+        } else {
+            warn!(?limit, "a data-plane thread made no progress");
+        }
+    }
+}
+
+fn ticks(period: Duration) -> Interval {
+    let mut interval = time::interval(period.max(Duration::from_millis(1)));
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// The next tick, and the time until the one after; never, where there is no interval.
+async fn tick(interval: &mut Option<Interval>) -> Duration {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
+            interval.period()
+        }
+        None => future::pending().await,
+    }
+}
+
+/// Waits until the log filter is to be taken back, and takes that down; never, where there is nothing to take
+/// back.
+async fn due(revert: &mut Option<Revert>) -> String {
+    match revert {
+        Some(Revert { at, .. }) => time::sleep_until(Instant::max(*at, Instant::now())).await,
+        None => future::pending().await,
+    }
+    revert.take().map(|revert| revert.filter).unwrap_or_default()
+}

@@ -1,0 +1,100 @@
+//! Reading settings: precedence, every error at once, places that can be found.
+#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+
+use std::{fs, time::Duration};
+
+use selat_runtime::config::{ConfigErrors, Layers, Sources, text};
+
+#[derive(Debug, PartialEq)]
+struct Settings {
+    threads: u32,
+    memory: u64,
+    idle: Option<Duration>,
+    http: Vec<String>,
+}
+
+fn settings(mut layers: Layers<'_>) -> Result<Settings, ConfigErrors> {
+    let settings = Settings {
+        threads: layers.one("threads", text::number_within(1, 64), 2),
+        memory: layers.one("cache.memory", text::bytes_within(1 << 20, 1 << 40), 256 << 20),
+        idle: layers.optional("idle_timeout", text::duration),
+        http: layers.many("http", text::text, vec!["one".to_owned()]),
+    };
+    layers.finish(settings)
+}
+
+fn sources(toml: &str) -> (tempfile::TempDir, Sources) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("test.toml");
+    fs::write(&file, toml).unwrap();
+    (directory, Sources::of("selattest").with_file(file))
+}
+
+#[test]
+fn defaults_apply_where_nothing_is_given() {
+    let read = settings(Sources::of("selattest").without_file().read()).unwrap();
+    let defaults = Settings { threads: 2, memory: 256 << 20, idle: None, http: vec!["one".into()] };
+    assert_eq!(read, defaults);
+}
+
+#[test]
+fn a_flag_beats_the_file() {
+    let (_directory, sources) = sources("threads = 3\n[cache]\nmemory = \"2MiB\"\n");
+    let sources = sources.with_flag("threads", ["5".to_owned()]);
+    let read = settings(sources.read()).unwrap();
+    assert_eq!((read.threads, read.memory), (5, 2 << 20));
+}
+
+#[test]
+fn every_error_is_reported_with_its_line_key_value_and_bound() {
+    let (_directory, sources) = sources(concat!(
+        "threads = 65\n",
+        "idle_timeout = \"soon\"\n",
+        "htpp = [\"a\"]\n",
+        "[cache]\n",
+        "memory = \"1KiB\"\n",
+        "colour = \"red\"\n",
+    ));
+    let report = settings(sources.read()).unwrap_err().to_string();
+    for expected in [
+        "test.toml:1: threads = \"65\": must be from 1 to 64",
+        "test.toml:2: idle_timeout = \"soon\": a duration is expected",
+        "test.toml:3: htpp: unknown key; did you mean http?",
+        "test.toml:5: cache.memory = \"1024\": must be",
+        "test.toml:6: cache.colour: unknown key",
+    ] {
+        let expected = expected.replace("\"1024\"", "\"1KiB\"");
+        assert!(report.contains(&expected), "{expected}\nis not in\n{report}");
+    }
+    assert_eq!(report.lines().count(), 5, "{report}");
+}
+
+#[test]
+fn a_broken_file_says_where() {
+    let (_directory, sources) = sources("threads = 3\nhttp = [\n");
+    let report = settings(sources.read()).unwrap_err().to_string();
+    assert!(report.contains("test.toml:2") && report.contains("not TOML"), "{report}");
+}
+
+#[test]
+fn a_named_file_must_be_there() {
+    let sources = Sources::of("selattest").with_file("/nonexistent/selat.toml".into());
+    let report = settings(sources.read()).unwrap_err().to_string();
+    assert!(report.contains("cannot read the file"), "{report}");
+}
+
+#[test]
+fn sizes_and_durations_are_read_as_people_write_them() {
+    for (written, bytes) in [("0", 0), ("64KiB", 65536), ("1 MB", 1_000_000), ("3gib", 3 << 30)] {
+        assert_eq!(text::bytes(written), Ok(bytes), "{written}");
+    }
+    for (written, millis) in [("250ms", 250), ("1.5s", 1500), ("2m", 120_000), ("1h", 3_600_000)] {
+        assert_eq!(text::duration(written), Ok(Duration::from_millis(millis)), "{written}");
+    }
+    for wrong in ["", "KiB", "-1", "1.5MiB", "99999999999TiB"] {
+        assert!(text::bytes(wrong).is_err(), "{wrong}");
+    }
+    for wrong in ["", "5", "ms", "-1s", "1e400s", "1.2.3s"] {
+        assert!(text::duration(wrong).is_err(), "{wrong}");
+    }
+}
