@@ -4,4 +4,6 @@
 //! Nothing here performs I/O, reads a clock or draws a random number. Time comes in as an argument,
 //! answers go out as enums that say what to do next, so that every rule can be tested as a table.
 
+pub mod cache;
+pub mod http;
 pub mod relay;

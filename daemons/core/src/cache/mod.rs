@@ -1,0 +1,21 @@
+//! What a shared HTTP cache decides (RFC 9111), for a store and a network it does not know.
+//!
+//! 1. [`key`] names what the client asked for.
+//! 2. [`policy`] chooses among the stored responses: serve, revalidate, complete, fetch or pass.
+//! 3. [`storage`] judges the origin's answer and turns it into a [`stored::StoredMeta`].
+//! 4. [`validation`] merges a 304 or a HEAD into it; [`invalidate`] says what a write spoils;
+//!    [`partial`] puts ranges together.
+//! 5. [`reason`] names every outcome, [`status`] tells the client.
+
+pub mod freshness;
+pub mod invalidate;
+pub mod key;
+pub mod options;
+pub mod partial;
+pub mod policy;
+pub mod reason;
+pub mod status;
+pub mod storage;
+pub mod stored;
+pub mod validation;
+pub mod vary;

@@ -1,0 +1,309 @@
+//! The decision about a request (RFC 9111 §4): which stored response answers it, and whether the
+//! origin has to be asked first.
+//!
+//! 1. Is the request one that a cache may answer at all?
+//! 2. Which stored response do its fields select?
+//! 3. Is that one fresh enough for the origin, the operator and the client?
+
+use std::time::{Duration, SystemTime};
+
+use ::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+use super::options::{ClientDirectives, PolicyOptions};
+use super::partial::Coverage;
+use super::reason::{ErrorRefusal, HitReason, MissReason, PassReason, RevalidateReason, Rule};
+use super::stored::{Conditions, StoredMeta};
+use crate::http::cache_control::RequestDirectives;
+use crate::http::list;
+use crate::http::message::RequestHead;
+use crate::http::range::{RangeSpec, Requested};
+
+/// What to do about a request. `which` is the position among the candidates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Serve the stored response now.
+    Serve(Serve),
+    /// Ask the origin whether the stored response is current, then serve it or what comes instead.
+    Revalidate {
+        /// The stored response.
+        which: usize,
+        /// Why it may not be served yet.
+        reason: RevalidateReason,
+        /// What to ask by; empty if it has no validator, and the origin will send a new one.
+        conditions: Conditions,
+    },
+    /// Ask the origin for the octets that the stored part lacks, then serve both.
+    Complete {
+        /// The stored part, which is fresh.
+        which: usize,
+        /// The `Range` to ask for.
+        range: RangeSpec,
+        /// The `If-Range` to ask with. Without one, only a 200 will do: nothing shows that a 206
+        /// is of the same representation.
+        if_range: Option<HeaderValue>,
+    },
+    /// Ask the origin; nothing stored answers the request.
+    Fetch(MissReason),
+    /// Ask the origin, without the cache before or after.
+    Pass(PassReason),
+    /// Answer 504: the client wants a stored response or none (RFC 9111 §5.2.1.7).
+    GatewayTimeout,
+}
+
+/// A stored response that is served as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serve {
+    /// The position among the candidates.
+    pub which: usize,
+    /// What `Age` says.
+    pub age: Duration,
+    /// Why it may be served.
+    pub reason: HitReason,
+}
+
+impl Serve {
+    /// Whether to refresh the response in the background.
+    #[must_use]
+    pub fn wants_refresh(&self) -> bool {
+        matches!(self.reason, HitReason::WhileRevalidate | HitReason::Grace)
+    }
+}
+
+impl Decision {
+    /// The rule that makes the decision.
+    #[must_use]
+    pub fn rule(&self) -> Rule {
+        match self {
+            Self::Serve(serve) => serve.reason.rule(),
+            Self::Revalidate { reason, .. } => reason.rule(),
+            Self::Complete { .. } => Rule {
+                clause: "RFC 9111 §3.4",
+                text: "A fresh part is stored, and one more range completes it.",
+            },
+            Self::Fetch(reason) => reason.rule(),
+            Self::Pass(reason) => reason.rule(),
+            Self::GatewayTimeout => Rule {
+                clause: "RFC 9111 §5.2.1.7",
+                text: "The client wants a stored response or none, and none may be served.",
+            },
+        }
+    }
+}
+
+/// Decides about a request, given the responses stored for its key.
+#[must_use]
+pub fn lookup<'a>(
+    request: RequestHead<'_>,
+    candidates: impl IntoIterator<Item = &'a StoredMeta>,
+    now: SystemTime,
+    options: &PolicyOptions,
+) -> Decision {
+    if let Some(reason) = bypass(request) {
+        return Decision::Pass(reason);
+    }
+    let asked = match options.client_directives {
+        ClientDirectives::Obey => RequestDirectives::of(request.headers),
+        ClientDirectives::Ignore => RequestDirectives::default(),
+    };
+    let decision = if asked.no_store {
+        Decision::Pass(PassReason::NoStore)
+    } else {
+        let requested = requested(request);
+        match select(request.headers, requested, candidates) {
+            Ok(selected) => decide(&selected, requested, asked, now, options),
+            Err(reason) => Decision::Fetch(reason),
+        }
+    };
+    // RFC 9111 §5.2.1.7.
+    if asked.only_if_cached && !matches!(decision, Decision::Serve(_)) {
+        return Decision::GatewayTimeout;
+    }
+    decision
+}
+
+/// Why a cache cannot answer the request, whatever it stores.
+fn bypass(request: RequestHead<'_>) -> Option<PassReason> {
+    let headers = request.headers;
+    // RFC 9111 §4: the method of the stored request allows it; only GET responses are stored.
+    if *request.method != Method::GET && *request.method != Method::HEAD {
+        return Some(PassReason::Method);
+    }
+    let has_content = headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if has_content {
+        return Some(PassReason::Content);
+    }
+    let upgrades = headers.contains_key(header::UPGRADE)
+        && list::contains(headers, header::CONNECTION, "upgrade");
+    upgrades.then_some(PassReason::Upgrade)
+}
+
+/// RFC 9110 §14.2: `Range` means something for GET only.
+fn requested(request: RequestHead<'_>) -> Requested {
+    if *request.method == Method::GET { Requested::of(request.headers) } else { Requested::Whole }
+}
+
+/// The stored response that a request's fields select.
+struct Selected<'a> {
+    which: usize,
+    meta: &'a StoredMeta,
+    coverage: Coverage,
+}
+
+/// RFC 9111 §4.1: of the responses whose selecting fields match, the most recent by `Date`; one
+/// that covers the octets asked for comes before one that does not.
+fn select<'a>(
+    headers: &HeaderMap,
+    requested: Requested,
+    candidates: impl IntoIterator<Item = &'a StoredMeta>,
+) -> Result<Selected<'a>, MissReason> {
+    let mut best: Option<Selected<'a>> = None;
+    let mut reason = MissReason::Absent;
+    for (which, meta) in candidates.into_iter().enumerate() {
+        reason = MissReason::Variant;
+        if !meta.vary.matches(headers) {
+            continue;
+        }
+        let coverage = meta.extent.coverage(requested);
+        let rank = (coverage == Coverage::Covered, meta.date, meta.received);
+        let better = best.as_ref().is_none_or(|best| {
+            rank > (best.coverage == Coverage::Covered, best.meta.date, best.meta.received)
+        });
+        if better {
+            best = Some(Selected { which, meta, coverage });
+        }
+    }
+    best.ok_or(reason)
+}
+
+fn decide(
+    selected: &Selected<'_>,
+    requested: Requested,
+    asked: RequestDirectives,
+    now: SystemTime,
+    options: &PolicyOptions,
+) -> Decision {
+    let Selected { which, meta, coverage } = *selected;
+    match (judge(meta, asked, now, options), coverage) {
+        (Ok(reason), Coverage::Covered) => {
+            Decision::Serve(Serve { which, age: meta.age(now), reason })
+        }
+        (Err(reason), Coverage::Covered) if requested == Requested::Whole || is_whole(meta) => {
+            Decision::Revalidate { which, reason, conditions: meta.conditions() }
+        }
+        (Ok(HitReason::Fresh), Coverage::Lacks(range)) => {
+            Decision::Complete { which, range, if_range: meta.strong_validator().cloned() }
+        }
+        _ => Decision::Fetch(MissReason::Partial),
+    }
+}
+
+fn is_whole(meta: &StoredMeta) -> bool {
+    meta.status != StatusCode::PARTIAL_CONTENT
+}
+
+/// Whether the selected response may be served without asking the origin (RFC 9111 §4).
+fn judge(
+    meta: &StoredMeta,
+    asked: RequestDirectives,
+    now: SystemTime,
+    options: &PolicyOptions,
+) -> Result<HitReason, RevalidateReason> {
+    // RFC 9111 §5.2.2.4.
+    if meta.no_cache {
+        return Err(RevalidateReason::NoCache);
+    }
+    // RFC 9111 §5.2.1.4.
+    if asked.no_cache {
+        return Err(RevalidateReason::ClientNoCache);
+    }
+    let age = meta.age(now);
+    // RFC 9111 §5.2.1.1.
+    if asked.max_age.is_some_and(|max_age| age > seconds(max_age)) {
+        return Err(RevalidateReason::ClientMaxAge);
+    }
+    if !meta.is_fresh(now) {
+        return judge_stale(meta, asked, now, options);
+    }
+    // RFC 9111 §5.2.1.3.
+    if asked.min_fresh.is_some_and(|min_fresh| meta.fresh_for(now) < seconds(min_fresh)) {
+        return Err(RevalidateReason::ClientMinFresh);
+    }
+    Ok(HitReason::Fresh)
+}
+
+/// Whether a stale response may be served (RFC 9111 §4.2.4).
+fn judge_stale(
+    meta: &StoredMeta,
+    asked: RequestDirectives,
+    now: SystemTime,
+    options: &PolicyOptions,
+) -> Result<HitReason, RevalidateReason> {
+    if meta.staleness.forbidden {
+        return Err(RevalidateReason::MustRevalidate);
+    }
+    // A client that asks for freshness has not agreed to anything stale.
+    if asked.min_fresh.is_some() {
+        return Err(RevalidateReason::ClientMinFresh);
+    }
+    let stale_for = meta.stale_for(now);
+    // RFC 9111 §5.2.1.2; an operator's soft purge is not for clients to overrule.
+    if !meta.purged && asked.max_stale.is_some_and(|max_stale| stale_for <= seconds(max_stale)) {
+        return Ok(HitReason::MaxStale);
+    }
+    let (window, reason) = match meta.staleness.while_revalidate {
+        Some(window) => (window, HitReason::WhileRevalidate),
+        None => (options.grace_while_revalidate, HitReason::Grace),
+    };
+    if stale_for < window {
+        return Ok(reason);
+    }
+    Err(if meta.purged { RevalidateReason::Purged } else { RevalidateReason::Stale })
+}
+
+fn seconds(delta: u32) -> Duration {
+    Duration::from_secs(u64::from(delta))
+}
+
+/// How asking the origin failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OriginFailure {
+    /// No connection, or one that broke before a response head came.
+    Unreachable,
+    /// No response head in time.
+    Timeout,
+    /// A response with this status.
+    Status(StatusCode),
+}
+
+/// Whether the stored response that the origin was asked about may be served after all
+/// (RFC 9111 §4.2.4, RFC 5861 §4).
+///
+/// # Errors
+/// With the reason, if it may not.
+pub fn serve_on_error(
+    request: RequestHead<'_>,
+    meta: &StoredMeta,
+    failure: OriginFailure,
+    now: SystemTime,
+    options: &PolicyOptions,
+) -> Result<HitReason, ErrorRefusal> {
+    // RFC 5861 §4: which answers are errors.
+    if let OriginFailure::Status(status) = failure
+        && !matches!(status.as_u16(), 500 | 502 | 503 | 504)
+    {
+        return Err(ErrorRefusal::NotAnError);
+    }
+    let asked = match options.client_directives {
+        ClientDirectives::Obey => RequestDirectives::of(request.headers),
+        ClientDirectives::Ignore => RequestDirectives::default(),
+    };
+    if meta.staleness.forbidden || asked.no_cache || asked.no_store {
+        return Err(ErrorRefusal::Forbidden);
+    }
+    let (window, reason) = match (meta.staleness.if_error, asked.stale_if_error.map(seconds)) {
+        (None, None) => (options.grace_if_error, HitReason::ErrorGrace),
+        (stated, wanted) => (stated.max(wanted).unwrap_or_default(), HitReason::IfError),
+    };
+    if meta.stale_for(now) < window { Ok(reason) } else { Err(ErrorRefusal::WindowOver) }
+}

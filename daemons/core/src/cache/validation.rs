@@ -1,0 +1,164 @@
+//! What the origin's answer about a stored response does to it: a 304 updates it (RFC 9111
+//! §4.3.4), a 200 to HEAD updates or spoils it (§4.3.5).
+
+use ::http::{HeaderMap, HeaderName, StatusCode, header};
+
+use super::freshness::Directives;
+use super::options::PolicyOptions;
+use super::storage::{Exchange, Storability, storable};
+use super::stored::{StoredMeta, prepare};
+use crate::http::conditional::EntityTag;
+use crate::http::{date, hop_by_hop};
+
+/// `Content-MD5` (RFC 1864): like the length, it describes the octets that are stored.
+const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
+
+/// Fields of a stored response that an update leaves alone (RFC 9111 §3.2): they describe the
+/// stored octets, or are the validator that selected them.
+pub const KEPT: [HeaderName; 5] = [
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::CONTENT_RANGE,
+    CONTENT_MD5,
+    header::ETAG,
+];
+
+/// What came of a validation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Validation {
+    /// The stored response is current. Its new facts; its fields have been updated.
+    Updated(Box<StoredMeta>),
+    /// It is current, but what the origin now says forbids keeping it: serve it to those who wait
+    /// for it, then drop it. Its fields have been updated.
+    Withdrawn(Box<StoredMeta>),
+    /// The origin spoke of another representation: the stored one is of no use. Ask again without
+    /// conditions. Nothing has been changed.
+    Mismatch,
+}
+
+/// Takes in a 304 to a request that carried the conditions of `stored`. `headers` are the stored
+/// response's fields; `exchange` is the validating request with the 304.
+#[must_use]
+pub fn revalidated(
+    stored: &StoredMeta,
+    headers: &mut HeaderMap,
+    exchange: &Exchange<'_>,
+    options: &PolicyOptions,
+) -> Validation {
+    let response = exchange.response.headers;
+    if !is_of(response, stored) {
+        return Validation::Mismatch;
+    }
+    update(stored, headers, exchange, options)
+}
+
+/// What a response to HEAD does to a stored response that the same request selects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeadUpdate {
+    /// The stored response is still what the origin has. Its new facts; its fields have been
+    /// updated.
+    Updated(Box<StoredMeta>),
+    /// It is not: it is to be marked stale.
+    Stale,
+    /// The response says nothing about it.
+    Unaffected,
+}
+
+/// Takes in a response to HEAD (RFC 9111 §4.3.5).
+#[must_use]
+pub fn freshened_by_head(
+    stored: &StoredMeta,
+    headers: &mut HeaderMap,
+    exchange: &Exchange<'_>,
+    options: &PolicyOptions,
+) -> HeadUpdate {
+    let response = exchange.response;
+    if response.status != StatusCode::OK || stored.status != StatusCode::OK {
+        return HeadUpdate::Unaffected;
+    }
+    // §4.3.5: validators, and the length if given, must match those of the stored response.
+    let length = header::CONTENT_LENGTH;
+    let same_length = match (headers.get(&length), response.headers.get(&length)) {
+        (Some(old), Some(new)) => old == new,
+        _ => true,
+    };
+    let same_etag = response.headers.get(header::ETAG) == stored.etag.as_ref();
+    if !same_length || !same_etag || !is_of(response.headers, stored) {
+        return HeadUpdate::Stale;
+    }
+    match update(stored, headers, exchange, options) {
+        Validation::Updated(meta) => HeadUpdate::Updated(meta),
+        Validation::Withdrawn(_) | Validation::Mismatch => HeadUpdate::Stale,
+    }
+}
+
+/// RFC 9111 §4.3.4: whether the validators of an answer, as far as it has any, are those of the
+/// stored response.
+fn is_of(answer: &HeaderMap, stored: &StoredMeta) -> bool {
+    if let Some(etag) = answer.get(header::ETAG) {
+        // Tags that are not well formed still say the same if they are the same octets.
+        return match (EntityTag::parse(etag.as_bytes()), stored.entity_tag()) {
+            (Some(new), Some(old)) => new.weak_eq(old),
+            _ => stored.etag.as_ref() == Some(etag),
+        };
+    }
+    match (date::field(answer, &header::LAST_MODIFIED), &stored.last_modified) {
+        (Some(modified), Some(_)) => modified == stored.modified,
+        _ => true,
+    }
+}
+
+fn update(
+    stored: &StoredMeta,
+    headers: &mut HeaderMap,
+    exchange: &Exchange<'_>,
+    options: &PolicyOptions,
+) -> Validation {
+    let times = exchange.times;
+    merge(headers, exchange.response.headers, times.response);
+    let directives = Directives::of(headers, options);
+    let mut meta = StoredMeta::new(
+        stored.status,
+        headers,
+        exchange.request.headers,
+        &directives,
+        times,
+        options,
+    );
+    meta.extent = stored.extent;
+    let keep = still_storable(exchange, stored.status, headers, options);
+    prepare(headers, times.response, options);
+    if keep { Validation::Updated(Box::new(meta)) } else { Validation::Withdrawn(Box::new(meta)) }
+}
+
+/// Whether the updated response could be stored if it came now (RFC 9111 §3).
+fn still_storable(
+    exchange: &Exchange<'_>,
+    status: StatusCode,
+    headers: &HeaderMap,
+    options: &PolicyOptions,
+) -> bool {
+    let mut exchange = *exchange;
+    exchange.request.method = &::http::Method::GET;
+    exchange.response.status = status;
+    exchange.response.headers = headers;
+    matches!(storable(&exchange, options), Storability::Store(_))
+}
+
+/// RFC 9111 §3.2: each field of the update replaces the stored field of that name, but for
+/// connection-level fields and those in [`KEPT`].
+fn merge(stored: &mut HeaderMap, update: &HeaderMap, received: std::time::SystemTime) {
+    let mut update = update.clone();
+    hop_by_hop::strip_response(&mut update);
+    if !update.contains_key(header::DATE) {
+        update.insert(header::DATE, date::header_value(received));
+    }
+    // The stored Age belongs to the stored response's journey, not to the update's.
+    stored.remove(header::AGE);
+    for name in update.keys().filter(|name| !KEPT.contains(name)) {
+        stored.remove(name);
+        for value in update.get_all(name) {
+            stored.append(name, value.clone());
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Connection-level fields (RFC 9110 §7.6.1), which concern one hop and are neither forwarded nor
+//! stored.
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, header};
+use smallvec::SmallVec;
+
+use super::list;
+
+/// `Keep-Alive` (RFC 2068 §19.7.1.1).
+pub const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+/// `Proxy-Connection`, never standardised, still sent (RFC 9110 §7.6.1).
+pub const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+/// `Proxy-Authentication-Info` (RFC 9110 §11.7.3).
+pub const PROXY_AUTHENTICATION_INFO: HeaderName =
+    HeaderName::from_static("proxy-authentication-info");
+/// `HTTP2-Settings` (RFC 7540 §3.2.1), which offers an upgrade of this connection.
+pub const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// Fields that concern one hop whether or not `Connection` lists them.
+pub const FIELDS: [HeaderName; 8] = [
+    header::CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::TRAILER,
+    HTTP2_SETTINGS,
+];
+
+/// Fields of authentication to or by a proxy, which this hop consumes (RFC 9111 §3.1).
+pub const PROXY_FIELDS: [HeaderName; 3] =
+    [header::PROXY_AUTHENTICATE, PROXY_AUTHENTICATION_INFO, header::PROXY_AUTHORIZATION];
+
+/// Fields that make a message what it is. RFC 9110 §7.6.1 forbids listing them in `Connection`;
+/// if a peer does so, they stay, lest it strip a credential or the framing from under the origin.
+const UNLISTABLE: [HeaderName; 6] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::CACHE_CONTROL,
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::RANGE,
+];
+
+/// Removes what must not be forwarded from a request. `TE: trailers` is kept for the next hop,
+/// as RFC 9110 §10.1.4 allows a proxy that forwards trailers to say.
+pub fn strip_request(headers: &mut HeaderMap) {
+    let trailers = list::contains(headers, header::TE, "trailers");
+    strip(headers);
+    if trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+/// Removes what must be neither forwarded nor stored from a response.
+pub fn strip_response(headers: &mut HeaderMap) {
+    strip(headers);
+}
+
+fn strip(headers: &mut HeaderMap) {
+    for name in listed(headers) {
+        headers.remove(name);
+    }
+    for name in FIELDS.iter().chain(&PROXY_FIELDS) {
+        headers.remove(name);
+    }
+}
+
+/// The field names that `Connection` lists, without those that cannot be connection-level.
+fn listed(headers: &HeaderMap) -> SmallVec<[HeaderName; 4]> {
+    list::members(headers, header::CONNECTION)
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
+        .filter(|name| !UNLISTABLE.contains(name))
+        .collect()
+}

@@ -1,0 +1,45 @@
+//! The heads of a request and a response, borrowed: all that a decision may look at.
+
+use ::http::{HeaderMap, Method, Request, Response, StatusCode, request, response};
+
+/// A request without its content.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    /// The method, case-sensitive (RFC 9110 §9.1).
+    pub method: &'a Method,
+    /// The header section as received.
+    pub headers: &'a HeaderMap,
+}
+
+/// A final response without its content.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseHead<'a> {
+    /// The status code; never 1xx.
+    pub status: StatusCode,
+    /// The header section as received.
+    pub headers: &'a HeaderMap,
+}
+
+impl<'a> From<&'a request::Parts> for RequestHead<'a> {
+    fn from(parts: &'a request::Parts) -> Self {
+        Self { method: &parts.method, headers: &parts.headers }
+    }
+}
+
+impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
+    fn from(request: &'a Request<B>) -> Self {
+        Self { method: request.method(), headers: request.headers() }
+    }
+}
+
+impl<'a> From<&'a response::Parts> for ResponseHead<'a> {
+    fn from(parts: &'a response::Parts) -> Self {
+        Self { status: parts.status, headers: &parts.headers }
+    }
+}
+
+impl<'a, B> From<&'a Response<B>> for ResponseHead<'a> {
+    fn from(response: &'a Response<B>) -> Self {
+        Self { status: response.status(), headers: response.headers() }
+    }
+}
