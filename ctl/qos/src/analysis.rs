@@ -66,7 +66,7 @@ impl Analysis {
             sent,
             received,
             lost: sent - received,
-            loss_pct: ratio(sent - received, sent).map(|lost| lost * 100.0),
+            loss_pct: ratio((sent - received) * 100, sent),
             duplicates: all().map(|sample| u64::from(sample.duplicates)).sum(),
             reordered: clients.iter().map(|samples| reordered(samples)).sum(),
             bytes,

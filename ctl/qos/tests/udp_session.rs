@@ -1,0 +1,278 @@
+//! A UDP run against real sockets: what the peer does is known to the datagram, and the figures
+//! must say exactly that.
+
+#![expect(clippy::expect_used, reason = "a test whose peer cannot be set up must fail loudly")]
+
+use std::net::{SocketAddr, UdpSocket};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use selat_proto::stamp::{OPEN_LEN, Packet, ReflectorPacket, SenderPacket, Timestamp};
+use selat_qos::analysis::Analysis;
+use selat_qos::report::Measurement;
+use selat_qos::schedule::Schedule;
+use selat_qos::session::{Cancel, Ended, Peer, Progress, Run, UdpSpec, run};
+
+/// Far longer than a test may take: a run that waits for it fails its test.
+const LONG: Duration = Duration::from_secs(300);
+/// How long a run waits for replies that never come.
+const SHORT: Duration = Duration::from_millis(300);
+
+/// A peer that answers each datagram with those that `answer` makes of it.
+struct Answering {
+    addr: SocketAddr,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Answering {
+    fn new(mut answer: impl FnMut(SenderPacket, &[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a loopback socket");
+        socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a read timeout");
+        let addr = socket.local_addr().expect("an address");
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            let mut datagram = vec![0; 65_536];
+            while !stopped.load(Relaxed) {
+                let Ok((len, from)) = socket.recv_from(&mut datagram) else { continue };
+                let Ok(Packet::Sender(probe)) = Packet::decode(&datagram[..len]) else { continue };
+                for reply in answer(probe, &datagram[..len]) {
+                    socket.send_to(&reply, from).expect("a reply sent");
+                }
+            }
+        });
+        Self { addr, stop, thread: Some(thread) }
+    }
+
+    fn echo() -> Self {
+        Self::new(|_, datagram| vec![datagram.to_vec()])
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        if let Some(thread) = self.thread.take() {
+            assert!(thread.join().is_ok() || thread::panicking(), "the peer failed");
+        }
+    }
+}
+
+fn spec(peer: &Answering, schedule: Schedule, timeout: Duration) -> UdpSpec {
+    UdpSpec::new(peer.addr, schedule, 172, timeout).expect("a valid spec")
+}
+
+fn at_rate(count: u32, per_s: f64) -> Schedule {
+    Schedule::isochronous(count, per_s).expect("a valid schedule")
+}
+
+fn measure(spec: &UdpSpec) -> Run {
+    run(spec, &Progress::default(), &Cancel::default()).expect("a run")
+}
+
+fn figures(run: &Run) -> Analysis {
+    Analysis::of(&run.clients[0].samples)
+}
+
+fn reflected(probe: &SenderPacket, residence: Duration) -> Vec<u8> {
+    let received = Duration::from_secs(1_800_000_000);
+    let (t2, t3) = (Timestamp::from_unix(received), Timestamp::from_unix(received + residence));
+    let mut reply = vec![0; 172];
+    let answer = ReflectorPacket::answering(probe, probe.seq, t2, t3, 64);
+    answer.encode(&mut reply).expect("room for the answer");
+    reply
+}
+
+#[test]
+fn a_run_ends_as_soon_as_everything_is_answered() {
+    let peer = Answering::echo();
+    let started = Instant::now();
+    let run = measure(&spec(&peer, at_rate(200, 1_000.0), LONG));
+    assert!(started.elapsed() < LONG / 2);
+    let figures = figures(&run);
+    assert_eq!((run.ended, run.clients[0].peer), (Ended::Complete, Some(Peer::Echo)));
+    assert_eq!((figures.sent, figures.received, figures.lost), (200, 200, 0));
+    assert_eq!((figures.duplicates, figures.reordered, figures.bytes), (0, 0, 200 * 172));
+    assert_eq!(figures.loss_pct, Some(0.0));
+    assert!(figures.duration.unwrap() >= Duration::from_millis(199));
+    assert!(figures.latency.min().unwrap() > Duration::ZERO);
+}
+
+#[test]
+fn losses_duplicates_and_swaps_are_counted_exactly() {
+    let mut held = None;
+    let peer = Answering::new(move |probe, datagram| {
+        let reply = datagram.to_vec();
+        match probe.seq {
+            seq if seq % 7 == 3 => vec![],
+            seq if seq % 10 == 0 => vec![reply.clone(), reply.clone(), reply],
+            // 25 waits for 26, and 44 for 46: 45 is lost.
+            25 | 44 => {
+                held = Some(reply);
+                vec![]
+            }
+            26 | 46 => std::iter::once(reply).chain(held.take()).collect(),
+            _ => vec![reply],
+        }
+    });
+    let run = measure(&spec(&peer, at_rate(100, 2_000.0), SHORT));
+    let lost: Vec<u32> = (0..100).filter(|seq| seq % 7 == 3).collect();
+    let tripled = (0..100).filter(|seq| seq % 10 == 0 && seq % 7 != 3).count() as u64;
+    let samples = &run.clients[0].samples;
+    let found: Vec<u32> = samples.iter().filter(|s| s.is_lost()).map(|s| s.seq).collect();
+    assert_eq!(found, lost);
+    let figures = figures(&run);
+    assert_eq!((figures.sent, figures.lost), (100, lost.len() as u64));
+    assert_eq!(figures.loss_pct, Some(14.0));
+    assert_eq!((figures.duplicates, figures.reordered), (tripled * 2, 2));
+    assert_eq!(figures.loss_runs.longest, 1);
+}
+
+#[test]
+fn a_burst_leaves_at_once_and_is_answered() {
+    let peer = Answering::echo();
+    let run = measure(&spec(&peer, Schedule::burst(50).unwrap(), LONG));
+    assert_eq!((figures(&run).sent, figures(&run).received), (50, 50));
+    assert!(
+        run.clients[0]
+            .samples
+            .iter()
+            .all(|sample| sample.due_at == run.clients[0].samples[0].due_at)
+    );
+}
+
+#[test]
+fn probes_that_are_late_are_sent_and_not_skipped() {
+    let peer = Answering::echo();
+    // A rate that nothing keeps: almost every probe is late.
+    let run = measure(&spec(&peer, at_rate(2_000, 1_000_000.0), SHORT));
+    let samples = &run.clients[0].samples;
+    assert!(samples.iter().map(|sample| sample.seq).eq(0..2_000));
+    assert!(samples.iter().all(|sample| sample.sent_at >= sample.due_at));
+    assert!(figures(&run).pacing.unwrap().late > 0);
+}
+
+#[test]
+fn a_reflectors_residence_time_is_known() {
+    let residence = Duration::from_micros(3);
+    let peer = Answering::new(move |probe, _| vec![reflected(&probe, residence)]);
+    let run = measure(&spec(&peer, at_rate(20, 1_000.0), LONG));
+    assert_eq!(run.clients[0].peer, Some(Peer::Reflector));
+    for sample in &run.clients[0].samples {
+        assert_eq!(sample.residence, Some(residence));
+        let round_trip = sample.received_at.unwrap() - sample.sent_at;
+        assert_eq!(sample.latency(), Some(round_trip - residence));
+    }
+}
+
+#[test]
+fn a_reflector_that_knows_no_session_id_is_understood() {
+    let peer = Answering::new(|mut probe, _| {
+        probe.ssid = 0;
+        vec![reflected(&probe, Duration::ZERO)]
+    });
+    let run = measure(&spec(&peer, at_rate(10, 1_000.0), LONG));
+    assert_eq!(figures(&run).received, 10);
+}
+
+#[test]
+fn datagrams_that_answer_no_probe_are_counted_and_change_no_figure() {
+    let peer = Answering::new(|probe, datagram| {
+        let forged = |change: fn(&mut SenderPacket)| {
+            let mut probe = probe;
+            change(&mut probe);
+            let mut reply = datagram.to_vec();
+            probe.encode(&mut reply).expect("room");
+            reply
+        };
+        vec![
+            b"hello".to_vec(),
+            vec![0; 65_000],
+            datagram[..OPEN_LEN].to_vec(),
+            forged(|probe| probe.ssid ^= 1),
+            forged(|probe| probe.sent.0 ^= 1),
+            forged(|probe| probe.seq = 1_000_000),
+            // Of a probe that has not left yet.
+            forged(|probe| probe.seq += 1),
+            datagram.to_vec(),
+        ]
+    });
+    let run = measure(&spec(&peer, at_rate(10, 200.0), LONG));
+    let figures = figures(&run);
+    assert_eq!((figures.received, figures.duplicates, figures.bytes), (10, 0, 1_720));
+    // The last reply ends the run: what came before it has been read.
+    assert_eq!(run.clients[0].foreign, 70);
+}
+
+#[test]
+fn a_port_where_nobody_listens_ends_the_run_early() {
+    let peer = Answering::echo();
+    let target = peer.addr;
+    drop(peer);
+    let spec = UdpSpec::new(target, at_rate(10_000, 100.0), 44, LONG).unwrap();
+    let run = measure(&spec);
+    assert_eq!(run.ended, Ended::Refused);
+    assert!(run.clients[0].refused >= 3);
+    assert!(run.clients[0].samples.len() < 10_000);
+    assert_eq!(figures(&run).received, 0);
+}
+
+#[test]
+fn a_cancelled_run_keeps_what_it_measured_and_loses_nothing() {
+    let peer = Answering::echo();
+    let spec = spec(&peer, at_rate(1_000_000, 500.0), LONG);
+    let (progress, cancel) = (Progress::default(), Cancel::default());
+    let run = thread::scope(|scope| {
+        scope.spawn(|| {
+            while progress.snapshot().received < 20 {
+                thread::yield_now();
+            }
+            cancel.cancel();
+        });
+        run(&spec, &progress, &cancel).unwrap()
+    });
+    let figures = figures(&run);
+    assert_eq!(run.ended, Ended::Cancelled);
+    assert!((20..1_000_000).contains(&figures.sent));
+    assert_eq!(figures.lost, 0);
+}
+
+#[test]
+fn progress_ends_at_what_was_measured() {
+    let peer = Answering::new(|probe, datagram| match probe.seq % 4 {
+        1 => vec![],
+        _ => vec![datagram.to_vec()],
+    });
+    let progress = Progress::default();
+    run(&spec(&peer, at_rate(40, 2_000.0), SHORT), &progress, &Cancel::default()).unwrap();
+    let end = progress.snapshot();
+    assert_eq!((end.planned, end.sent, end.received, end.lost_so_far), (40, 40, 30, 10));
+    assert!(end.last_latency.is_some());
+}
+
+#[test]
+fn a_thousand_clients_each_get_their_own_replies() {
+    let peer = Answering::echo();
+    let spec = spec(&peer, at_rate(3, 2.0), LONG).with_clients(NonZeroU32::new(1_000).unwrap());
+    let spec = spec.unwrap();
+    let run = measure(&spec);
+    assert_eq!(run.clients.len(), 1_000);
+    for (index, client) in run.clients.iter().enumerate() {
+        assert_eq!(client.client as usize, index + 1);
+        let figures = Analysis::of(&client.samples);
+        assert_eq!((figures.sent, figures.received, client.foreign), (3, 3, 0));
+    }
+    let total = Measurement::udp(&spec, run).total();
+    assert_eq!((total.sent, total.received, total.bytes), (3_000, 3_000, 3_000 * 172));
+}
+
+#[test]
+fn the_largest_datagram_goes_there_and_back() {
+    let peer = Answering::echo();
+    let spec = UdpSpec::new(peer.addr, at_rate(3, 100.0), 65_507, LONG).unwrap();
+    assert_eq!(figures(&measure(&spec)).bytes, 3 * 65_507);
+}
