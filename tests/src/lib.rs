@@ -1,1 +1,47 @@
-//! Placeholder.
+//! The harness of Selat's end-to-end tests: real daemons as processes, and the peers around them.
+//!
+//! Nothing here waits for time to pass: a test waits for an event, and [`PATIENCE`] only bounds how
+//! long a broken one may take. Every port is the kernel's choice.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "tests fail loudly"
+)]
+
+mod binaries;
+mod client;
+mod curl;
+mod daemon;
+mod gate;
+mod link;
+mod load;
+mod manager;
+mod netctl;
+mod nginx;
+mod origin;
+mod process;
+mod site;
+mod system;
+
+use std::time::Duration;
+
+pub use self::{
+    binaries::{binary, repository},
+    client::{Client, ClientError, Head, Response},
+    curl::{Fetched, curl, curl_get},
+    daemon::{Daemon, Launcher},
+    gate::Gate,
+    link::{Link, Pattern},
+    load::{Load, Reuse, Tally},
+    manager::Manager,
+    netctl::{Netctl, Output},
+    nginx::Nginx,
+    origin::{Origin, Reply, Request},
+    process::{Descriptor, Process},
+    site::{Entry, Site, hash},
+    system::System,
+};
+
+/// Longest wait for an event that a working system brings about at once.
+pub const PATIENCE: Duration = Duration::from_secs(60);

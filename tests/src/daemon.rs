@@ -1,0 +1,232 @@
+//! websrvd and proxyd as processes: port 0, a fresh directory each, a control socket in it.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+    sync::Arc,
+};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::{Descriptor, Manager, Process, binary, process::with_descriptors};
+
+/// What a daemon is to be started with.
+#[derive(Debug)]
+pub struct Launcher {
+    program: &'static str,
+    directory: Arc<TempDir>,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+    descriptors: Vec<Descriptor>,
+    manager: Option<Manager>,
+}
+
+impl Launcher {
+    fn of(program: &'static str) -> Self {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let (arguments, variables, descriptors) = (Vec::new(), Vec::new(), Vec::new());
+        Self { program, directory, arguments, variables, descriptors, manager: None }
+    }
+
+    /// Adds arguments as a person would type them, without shell quoting.
+    #[must_use]
+    pub fn args<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
+        let texts = arguments.into_iter().map(|text| text.as_ref().to_str().unwrap().to_owned());
+        self.arguments.extend(texts);
+        self
+    }
+
+    /// Writes `toml` to the daemon's configuration file and names it with `--config`.
+    #[must_use]
+    pub fn config(self, toml: &str) -> Self {
+        let file = self.config_file();
+        fs::write(&file, toml).unwrap();
+        self.args(["--config".as_ref(), file.as_os_str()])
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Passes in a socket as a socket unit does.
+    #[must_use]
+    pub fn inherit(mut self, descriptor: Descriptor) -> Self {
+        self.descriptors.push(descriptor);
+        self
+    }
+
+    /// Plays the service manager that the daemon reports to.
+    #[must_use]
+    pub fn managed(mut self, manager: Manager) -> Self {
+        self.variables.extend(manager.variables());
+        self.manager = Some(manager);
+        self
+    }
+
+    /// Puts the control socket where another daemon's is or was.
+    #[must_use]
+    pub fn in_directory_of(mut self, other: &Daemon) -> Self {
+        self.directory = Arc::clone(&other.directory);
+        self
+    }
+
+    /// The file that [`Launcher::config`] writes.
+    #[must_use]
+    pub fn config_file(&self) -> PathBuf {
+        self.directory.path().join(format!("{}.toml", self.program))
+    }
+
+    /// Where the control socket will be.
+    #[must_use]
+    pub fn control_socket(&self) -> PathBuf {
+        self.directory.path().join(self.program).join("control.sock")
+    }
+
+    /// Starts the daemon and waits until it serves.
+    #[must_use]
+    pub fn start(self) -> Daemon {
+        let (program, config_file, control) =
+            (self.program, self.config_file(), self.control_socket());
+        let (process, directory, manager) = self.spawn();
+        // The control socket is announced last.
+        let announced = process.find_in_stdout(&format!("{program}: control on "));
+        assert!(announced.is_some(), "{program} did not start:\n{}", process.stderr());
+        Daemon { program, process, directory, config_file, control, manager }
+    }
+
+    /// Starts a daemon that is to give up at once; returns how it ended and what it said on stderr.
+    #[must_use]
+    pub fn fail(self) -> (ExitStatus, String) {
+        let (mut process, _directory, _manager) = self.spawn();
+        let status = process.exit_status();
+        (status, process.whole_log())
+    }
+
+    fn spawn(self) -> (Process, Arc<TempDir>, Option<Manager>) {
+        let program = binary(self.program);
+        let mut command = match self.descriptors.as_slice() {
+            [] => Command::new(program),
+            descriptors => with_descriptors(program, descriptors),
+        };
+        command
+            .args(&self.arguments)
+            .current_dir(self.directory.path())
+            .env("XDG_RUNTIME_DIR", self.directory.path())
+            .env_remove("RUNTIME_DIRECTORY")
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("JOURNAL_STREAM")
+            .envs(self.variables);
+        (Process::start(&mut command), self.directory, self.manager)
+    }
+}
+
+/// A running daemon; dropping it ends it.
+#[derive(Debug)]
+pub struct Daemon {
+    program: &'static str,
+    process: Process,
+    directory: Arc<TempDir>,
+    config_file: PathBuf,
+    control: PathBuf,
+    manager: Option<Manager>,
+}
+
+impl Daemon {
+    /// websrvd with nothing set.
+    #[must_use]
+    pub fn websrvd() -> Launcher {
+        Launcher::of("websrvd")
+    }
+
+    /// proxyd with nothing set.
+    #[must_use]
+    pub fn proxyd() -> Launcher {
+        Launcher::of("proxyd")
+    }
+
+    /// websrvd that serves `root` over HTTP and echoes datagrams, on loopback.
+    #[must_use]
+    pub fn serving(root: &Path) -> Launcher {
+        let root = root.to_str().unwrap();
+        let flags = ["--root", root, "--http", "127.0.0.1:0", "--echo", "127.0.0.1:0"];
+        Self::websrvd().args(flags)
+    }
+
+    /// proxyd that caches `origin` over HTTP on loopback, and relays nothing.
+    #[must_use]
+    pub fn caching(origin: SocketAddr) -> Launcher {
+        let origin = format!("http://{origin}");
+        Self::proxyd().args(["--http", "127.0.0.1:0", "--origin", &origin])
+    }
+
+    /// The first address that it listens on in a role: `http`, `echo`, `udp`, `tcp`.
+    #[must_use]
+    pub fn address(&self, role: &str) -> SocketAddr {
+        let addresses = self.addresses(role);
+        *addresses.first().unwrap_or_else(|| panic!("no {role} in {}", self.process.stdout()))
+    }
+
+    /// Every address that it said at its start it listens on in a role.
+    #[must_use]
+    pub fn addresses(&self, role: &str) -> Vec<SocketAddr> {
+        let prefix = format!("{}: {role} on ", self.program);
+        let output = self.process.stdout();
+        output
+            .lines()
+            .filter_map(|line| line.strip_prefix(&prefix))
+            .map(|address| address.parse().expect("an announced address can be read"))
+            .collect()
+    }
+
+    /// `http://ADDRESS` with `path` after it.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address("http"))
+    }
+
+    /// Where its control socket is.
+    #[must_use]
+    pub fn control_socket(&self) -> &Path {
+        &self.control
+    }
+
+    /// A directory of its own, for whatever a test needs beside it.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Replaces its configuration file; it is read at the next reload.
+    pub fn rewrite_config(&self, toml: &str) {
+        fs::write(&self.config_file, toml).unwrap();
+    }
+
+    /// The service manager that it reports to.
+    #[must_use]
+    pub fn manager(&self) -> &Manager {
+        self.manager.as_ref().expect("the daemon was started as managed")
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Asks it to stop, without waiting.
+    pub fn terminate(&self) {
+        self.process.signal(Signal::TERM);
+    }
+
+    /// Waits until it has ended.
+    pub fn exit_status(&mut self) -> ExitStatus {
+        self.process.exit_status()
+    }
+}

@@ -1,0 +1,272 @@
+//! A scriptable HTTP/1.1 origin: each path answers with a script of pieces, gates and cuts, and every
+//! request is recorded.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Condvar, Mutex},
+    thread,
+    time::Instant,
+};
+
+use http::HeaderMap;
+
+use crate::{Gate, PATIENCE};
+
+/// A request as it arrived.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Method.
+    pub method: String,
+    /// Request target.
+    pub target: String,
+    /// Header fields.
+    pub headers: HeaderMap,
+}
+
+impl Request {
+    /// The first value of a header field, empty where there is none.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Piece(Vec<u8>),
+    Wait(Gate),
+    Cut,
+}
+
+/// What the origin answers.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    status: u16,
+    headers: Vec<(String, String)>,
+    steps: Vec<Step>,
+    body_bytes: Option<usize>,
+}
+
+impl Reply {
+    /// An answer without a body yet.
+    #[must_use]
+    pub fn status(status: u16) -> Self {
+        Self { status, headers: Vec::new(), steps: Vec::new(), body_bytes: Some(0) }
+    }
+
+    /// 200 with a body that is fresh for an hour.
+    #[must_use]
+    pub fn fresh(body: impl AsRef<[u8]>) -> Self {
+        Self::status(200).header("cache-control", "max-age=3600").piece(body)
+    }
+
+    /// Adds a header field.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sends this much of the body, in a write of its own.
+    #[must_use]
+    pub fn piece(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        let bytes = bytes.as_ref().to_vec();
+        self.body_bytes = self.body_bytes.map(|sum| sum + bytes.len());
+        self.steps.push(Step::Piece(bytes));
+        self
+    }
+
+    /// Waits at a gate; the head and the pieces before it are sent by then.
+    #[must_use]
+    pub fn wait(mut self, gate: &Gate) -> Self {
+        self.steps.push(Step::Wait(gate.clone()));
+        self
+    }
+
+    /// Ends the connection here, `missing` bytes before the body is whole.
+    #[must_use]
+    pub fn cut(mut self, missing: usize) -> Self {
+        self.body_bytes = self.body_bytes.map(|sum| sum + missing);
+        self.steps.push(Step::Cut);
+        self
+    }
+
+    /// Sends the body in chunks instead of with a length.
+    #[must_use]
+    pub fn chunked(mut self) -> Self {
+        self.body_bytes = None;
+        self
+    }
+
+    fn head(&self) -> String {
+        let mut head = format!("HTTP/1.1 {} \r\n", self.status);
+        for (name, value) in &self.headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        match self.body_bytes {
+            Some(_) if matches!(self.status, 204 | 304) => {}
+            Some(len) => head += &format!("content-length: {len}\r\n"),
+            None => head += "transfer-encoding: chunked\r\n",
+        }
+        head + "\r\n"
+    }
+
+    /// Writes it; false where the connection is to end.
+    fn write(&self, method: &str, mut stream: &TcpStream) -> io::Result<bool> {
+        stream.write_all(self.head().as_bytes())?;
+        if method == "HEAD" {
+            return Ok(true);
+        }
+        for step in &self.steps {
+            match step {
+                Step::Piece(bytes) => self.write_piece(bytes, stream)?,
+                Step::Wait(gate) => gate.pass(),
+                Step::Cut => return Ok(false),
+            }
+        }
+        if self.body_bytes.is_none() {
+            stream.write_all(b"0\r\n\r\n")?;
+        }
+        Ok(true)
+    }
+
+    fn write_piece(&self, bytes: &[u8], mut stream: &TcpStream) -> io::Result<()> {
+        if self.body_bytes.is_some() || bytes.is_empty() {
+            return stream.write_all(bytes);
+        }
+        let start = format!("{:x}\r\n", bytes.len());
+        stream.write_all(&[start.as_bytes(), bytes, b"\r\n"].concat())
+    }
+}
+
+type Script = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
+
+/// A running origin. Its threads end with the test's process.
+pub struct Origin {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    scripts: Mutex<HashMap<String, Script>>,
+    requests: Mutex<Vec<Request>>,
+    arrived: Condvar,
+}
+
+impl Origin {
+    /// An origin that answers 404 to everything.
+    #[must_use]
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, shared) = (listener.local_addr().unwrap(), Arc::<Shared>::default());
+        let serving = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let serving = Arc::clone(&serving);
+                // A proxy that hangs up is what many tests are about.
+                thread::spawn(move || serving.serve(&stream).ok());
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// An origin with one path.
+    #[must_use]
+    pub fn with(path: &str, reply: Reply) -> Self {
+        let origin = Self::start();
+        origin.on(path, reply);
+        origin
+    }
+
+    /// Answers `path` with `reply` from now on.
+    pub fn on(&self, path: &str, reply: Reply) {
+        self.on_request(path, move |_| reply.clone());
+    }
+
+    /// Answers `path` with what `script` says from now on.
+    pub fn on_request(
+        &self,
+        path: &str,
+        script: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) {
+        self.shared.scripts.lock().unwrap().insert(path.to_owned(), Arc::new(script));
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The requests for `path`, in order of arrival.
+    #[must_use]
+    pub fn requests(&self, path: &str) -> Vec<Request> {
+        let requests = self.shared.requests.lock().unwrap();
+        requests.iter().filter(|request| request.target == path).cloned().collect()
+    }
+
+    /// Requests for `path` so far.
+    #[must_use]
+    pub fn count(&self, path: &str) -> usize {
+        self.requests(path).len()
+    }
+
+    /// Waits until `count` requests for `path` have come in all.
+    pub fn wait_for_requests(&self, path: &str, count: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut requests = self.shared.requests.lock().unwrap();
+        while requests.iter().filter(|request| request.target == path).count() < count {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "waited too long for {count} requests of {path}");
+            requests = self.shared.arrived.wait_timeout(requests, left).unwrap().0;
+        }
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Origin").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn serve(&self, stream: &TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut reader = BufReader::new(stream);
+        while let Some(request) = read_request(&mut reader)? {
+            let script = self.scripts.lock().unwrap().get(&request.target).cloned();
+            self.requests.lock().unwrap().push(request.clone());
+            self.arrived.notify_all();
+            let reply = script.map_or_else(|| Reply::status(404), |script| script(&request));
+            if !reply.write(&request.method, stream)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_request(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
+    let mut line = String::new();
+    if reader.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let mut headers = HeaderMap::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        let name: http::HeaderName = name.parse().map_err(io::Error::other)?;
+        headers.append(name, value.trim().parse().map_err(io::Error::other)?);
+    }
+    let request = Request { method, target, headers };
+    let body_bytes = request.header("content-length").parse().unwrap_or(0);
+    io::copy(&mut reader.take(body_bytes), &mut io::sink())?;
+    Ok(Some(request))
+}
