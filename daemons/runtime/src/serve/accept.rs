@@ -25,6 +25,8 @@ pub async fn accept<F>(
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
+    // Drained only once nobody can add to what is to be drained.
+    let _accepting = connections.tasks.token();
     loop {
         let permit = tokio::select! {
             biased;
