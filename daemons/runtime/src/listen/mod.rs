@@ -8,7 +8,6 @@ mod control;
 mod inherited;
 
 use std::{
-    collections::BTreeSet,
     io,
     net::{SocketAddr, TcpListener, UdpSocket},
     path::PathBuf,
@@ -175,15 +174,27 @@ pub fn bind_udp(
     })
 }
 
-/// The addresses that stand in `addresses` more than once. Port 0 is a new port each time.
+/// The addresses that cannot be bound because one before them covers them. Port 0 is a new port each time.
 #[must_use]
 pub fn repeated(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
-    let mut seen = BTreeSet::new();
+    let before = |index: usize| addresses.iter().take(index);
     addresses
         .iter()
-        .filter(|address| address.port() != 0 && !seen.insert(**address))
-        .copied()
+        .enumerate()
+        .filter(|(index, address)| before(*index).any(|other| overlap(**address, *other)))
+        .map(|(_, address)| *address)
         .collect()
+}
+
+/// Whether no two sockets can be bound to these: one port, and one address or one that stands for every
+/// address. `[::]` stands for those of IPv4, too.
+#[must_use]
+pub fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let covers = |all: SocketAddr, one: SocketAddr| {
+        all.ip().is_unspecified() && (all.is_ipv6() || one.is_ipv4())
+    };
+    let same = one.ip() == other.ip() || covers(one, other) || covers(other, one);
+    one.port() != 0 && one.port() == other.port() && same
 }
 
 fn bind<S>(
@@ -226,4 +237,30 @@ fn open(address: SocketAddr, kind: Type, shared: bool) -> io::Result<Socket> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_stands_for_all_covers_each() {
+        let cases = [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.1:81", false),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+            ("0.0.0.0:80", "127.0.0.1:80", true),
+            ("0.0.0.0:80", "[::1]:80", false),
+            ("[::]:80", "127.0.0.1:80", true),
+            ("[::]:80", "0.0.0.0:80", true),
+            ("[::]:80", "[::1]:80", true),
+        ];
+        for (one, other, expected) in cases {
+            let addresses = [one, other].map(|text| text.parse().unwrap());
+            assert_eq!(overlap(addresses[0], addresses[1]), expected, "{one} {other}");
+            assert_eq!(overlap(addresses[1], addresses[0]), expected, "{other} {one}");
+            assert_eq!(repeated(&addresses).len(), usize::from(expected), "{one} {other}");
+        }
+    }
 }
