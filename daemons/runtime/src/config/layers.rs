@@ -165,6 +165,11 @@ impl Layers<'_> {
         self.push(origin, key, &value, problem.into());
     }
 
+    /// Every key that was asked for, in alphabetical order.
+    pub fn keys(&self) -> impl Iterator<Item = &'static str> {
+        self.asked.iter().copied()
+    }
+
     /// Gives `config` if nothing was wrong.
     ///
     /// # Errors
