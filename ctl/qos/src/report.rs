@@ -1,24 +1,50 @@
 //! What is left of a measurement: rows for CSV and JSON, and a page to read.
 
 mod csv;
+mod html;
 mod json;
 mod row;
+mod verdict;
+
+use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 pub use self::csv::{CsvError, append_csv};
+pub use self::html::html;
 pub use self::json::json;
 pub use self::row::{COLUMNS, Row, TOTAL_CLIENT};
+pub use self::verdict::verdict;
 use crate::analysis::Analysis;
 use crate::grade::{Grades, Profile};
 use crate::sample::Sample;
 use crate::session::{Ended, Pace, Peer, Run, StampSource, UdpSpec};
 
+/// What a measurement sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Test {
+    /// Probes, each a datagram.
+    Udp,
+    /// Requests over TCP.
+    Http,
+}
+
+impl fmt::Display for Test {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Udp => "udp",
+            Self::Http => "http",
+        })
+    }
+}
+
 /// One test against one target, by one or several clients, whatever the protocol.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measurement {
-    /// What was tested: `udp`, `http`.
-    pub test: String,
+    /// What was tested.
+    pub test: Test,
     /// Where: an address or a URL.
     pub target: String,
     /// Wall time that the samples count from.
@@ -52,7 +78,7 @@ impl Measurement {
     #[must_use]
     pub fn udp(spec: &UdpSpec, run: Run) -> Self {
         Self {
-            test: "udp".to_owned(),
+            test: Test::Udp,
             target: run.target.to_string(),
             started_at: run.started_at,
             conditions: udp_conditions(spec, &run),
@@ -72,11 +98,22 @@ impl Measurement {
         Analysis::of_all(&clients)
     }
 
+    /// The grades of these figures. Voice is rated only by datagrams: TCP repeats what is lost, and
+    /// a request's latency holds the server's work, so the E-model knows neither.
+    #[must_use]
+    pub fn grades(&self, analysis: &Analysis, profile: &Profile) -> Grades {
+        let grades = Grades::of(analysis, profile);
+        match self.test {
+            Test::Udp => grades,
+            Test::Http => Grades { voice: None, ..grades },
+        }
+    }
+
     /// A row for each client, if there are several, and one for the total, last.
     #[must_use]
     pub fn rows(&self, profile: &Profile) -> Vec<Row> {
         let row = |client: &str, analysis: &Analysis| {
-            Row::new(self, client, analysis, &Grades::of(analysis, profile))
+            Row::new(self, client, analysis, &self.grades(analysis, profile))
         };
         let mut rows = Vec::with_capacity(self.clients.len() + 1);
         if self.clients.len() > 1 {

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use selat_qos::grade::Profile;
-use selat_qos::report::{COLUMNS, CsvError, Measurement, Row, Series, append_csv, json};
+use selat_qos::report::{COLUMNS, CsvError, Measurement, Row, Series, Test, append_csv, json};
 use selat_qos::sample::Sample;
 
 const HEADER: &str = "started_at,test,target,client,sent,received,lost,loss_pct,duplicates,\
@@ -31,7 +31,7 @@ fn rows(clients: &[&[Sample]]) -> Vec<Row> {
         samples: samples.to_vec(),
     };
     let measurement = Measurement {
-        test: "udp".to_owned(),
+        test: Test::Udp,
         target: "127.0.0.1:9090".to_owned(),
         started_at: jiff::Timestamp::constant(1_786_960_800, 0),
         conditions: vec![],

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Measurement;
+use super::{Measurement, Test};
 use crate::analysis::{Analysis, ms};
 use crate::grade::Grades;
 
@@ -47,8 +47,8 @@ const DECIMALS: f64 = 1e6;
 pub struct Row {
     /// Wall time of the start, RFC 3339.
     pub started_at: Timestamp,
-    /// What was tested: `udp`, `http`.
-    pub test: String,
+    /// What was tested.
+    pub test: Test,
     /// Where: an address or a URL.
     pub target: String,
     /// Which client, or [`TOTAL_CLIENT`].
@@ -106,7 +106,7 @@ impl Row {
         let percentile = |percent| rounded(latency.percentile(percent).map(ms));
         Self {
             started_at: measurement.started_at,
-            test: measurement.test.clone(),
+            test: measurement.test,
             target: measurement.target.clone(),
             client: client.to_owned(),
             sent: analysis.sent,

@@ -1,0 +1,155 @@
+//! One self-contained page: inline style, inline drawings, no script, nothing from the network.
+//! Everything that comes from outside is escaped by the templates.
+
+mod chart;
+mod number;
+mod plots;
+mod tables;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
+
+use self::number::{bit_rate, milliseconds, plain, with_unit};
+use super::{Measurement, Test, verdict};
+use crate::analysis::{Analysis, Distribution};
+use crate::grade::{Grades, Profile};
+use crate::sample::Sample;
+
+const STYLE: &str = include_str!("html/style.css");
+
+/// A page on `measurements`, in their order, graded under `profile`.
+#[must_use]
+pub fn html(measurements: &[Measurement], profile: &Profile) -> String {
+    let page = markup! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Quality of service" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { "Quality of service" }
+                p.muted { "Measured by netctl " (env!("CARGO_PKG_VERSION")) "." }
+                @for measurement in measurements { (section(measurement, profile)) }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn section(measurement: &Measurement, profile: &Profile) -> Markup {
+    let total = measurement.total();
+    let grades = measurement.grades(&total, profile);
+    markup! {
+        section {
+            h2 { (measurement.test.to_string().to_uppercase()) " to " (measurement.target) }
+            p.muted { "Started " (format!("{:.0}", measurement.started_at)) }
+            p.verdict { (verdict(&total, &grades)) }
+            (tiles(measurement.test, &total, &grades))
+            div.grid {
+                (drawings(measurement, &total))
+                (panel("Figures", &tables::figures(&total)))
+                (panel("Grades", &tables::grades(&total, &grades, profile)))
+                @if measurement.clients.len() > 1 {
+                    div.panel.wide { (tables::clients(&measurement.rows(profile))) }
+                }
+            }
+        }
+    }
+}
+
+fn tiles(test: Test, total: &Analysis, grades: &Grades) -> Markup {
+    let tile = |name: &str, value: String, note: String| {
+        markup! { div.tile { small { (name) } b { (value) } small { (note) } } }
+    };
+    let latency = &total.latency;
+    let loss = match test {
+        Test::Udp => "Packet loss",
+        Test::Http => "Unanswered",
+    };
+    let class = grades.tiphon.overall().map_or("", |class| class.indonesian());
+    let p95 = format!("p95 {}", milliseconds(latency.percentile(95.0)));
+    let bytes = format!("{} bytes", total.bytes);
+    let lost = format!("{} of {}", total.lost, total.sent);
+    markup! {
+        div.tiles {
+            (tile(loss, with_unit(total.loss_pct, "%"), lost))
+            (tile("Latency, median", milliseconds(latency.percentile(50.0)), p95))
+            (tile("Jitter", with_unit(total.jitter.mean_ms, "ms"), "mean step".to_owned()))
+            (tile("Throughput", bit_rate(total.throughput_bps), bytes))
+            @if let Some(voice) = grades.voice {
+                (tile("Voice, MOS", plain(voice.mos), voice.satisfaction().to_owned()))
+            }
+            (tile("TIPHON (customary)", with_unit(grades.tiphon.mean, "/ 4"), class.to_owned()))
+        }
+    }
+}
+
+fn drawings(measurement: &Measurement, total: &Analysis) -> Markup {
+    let mut samples: Vec<&Sample> =
+        measurement.clients.iter().flat_map(|series| &series.samples).collect();
+    samples.sort_by_key(|sample| sample.sent_at);
+    let conditions = panel("Conditions", &tables::conditions(&measurement.conditions));
+    // Without a comparison of clients there is room for them beside the curve.
+    let is_compared = measurement.clients.len() > 1;
+    let (time, strip) = (plots::over_time(&samples, &total.latency), plots::loss_strip(&samples));
+    markup! {
+        (figure("Latency over time, ms", &time, "Each dot is an answer at the time its probe was \
+            sent; a red tick at the top is a loss. The dashed line is the median. A flat band \
+            is a quiet path; a saw or a slope is a queue that fills."))
+        @if let Some(histogram) = plots::histogram(&total.latency) {
+            (figure("How often which latency", &histogram, "One narrow hill is a steady path; two \
+                hills are two paths or two states of one. The slowest 1\u{a0}% are not drawn here."))
+        }
+        @if let Some(curve) = plots::cumulative(&total.latency) {
+            (figure("Share of answers within, %", &curve, "Read up from a latency to see which \
+                share of the answers came within it. The steeper, the steadier."))
+        }
+        (comparison(measurement))
+        @if !is_compared { (conditions) }
+        div.wide {
+            (figure("Losses along the run", &strip, "Left is the start. Each column stands for the \
+                same number of probes: red is the share that was lost. Scattered red is random \
+                loss, a block is an outage."))
+        }
+        @if is_compared { div.wide { (conditions) } }
+    }
+}
+
+/// The slowest clients beside each other, if there are several.
+fn comparison(measurement: &Measurement) -> Markup {
+    let of = |samples: &[Sample]| {
+        Distribution::new(samples.iter().filter_map(Sample::latency).collect())
+    };
+    let each: Vec<(&str, Distribution)> = measurement
+        .clients
+        .iter()
+        .map(|series| (series.client.as_str(), of(&series.samples)))
+        .collect();
+    let mut clients: Vec<(&str, &Distribution)> =
+        each.iter().map(|(client, latency)| (*client, latency)).collect();
+    let is_cut = clients.len() > plots::BOXES;
+    if is_cut {
+        clients.sort_by_key(|(_, latency)| std::cmp::Reverse(latency.percentile(95.0)));
+        clients.truncate(plots::BOXES);
+    }
+    let note = if is_cut { " Only the slowest are drawn; the table has all." } else { "" };
+    let caption = format!(
+        "Line: fastest answer to 95th percentile. Box: the middle half. Thick: the median. Boxes \
+         that line up are clients served alike.{note}"
+    );
+    markup! {
+        @if clients.len() > 1 {
+            (figure("Latency by client, ms", &plots::boxes(&clients), &caption))
+        }
+    }
+}
+
+fn figure(title: &str, drawing: &Markup, caption: &str) -> Markup {
+    markup! { figure.panel { h3 { (title) } (drawing) figcaption { (caption) } } }
+}
+
+fn panel(title: &str, content: &Markup) -> Markup {
+    markup! { div.panel { h3 { (title) } (content) } }
+}

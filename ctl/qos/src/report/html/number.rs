@@ -1,0 +1,39 @@
+//! Numbers as a reader wants them: few digits, a unit, a dash for what was not measured.
+
+use std::time::Duration;
+
+use crate::analysis::ms;
+
+/// Stands for what was not measured.
+pub(super) const NOT_MEASURED: &str = "–";
+
+/// Three significant digits or so.
+pub(super) fn plain(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        size if size >= 1.0 => format!("{value:.2}"),
+        0.0 => "0".to_owned(),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// A value with its unit, or the dash.
+pub(super) fn with_unit(value: Option<f64>, unit: &str) -> String {
+    value.map_or(NOT_MEASURED.to_owned(), |value| format!("{} {unit}", plain(value)))
+}
+
+/// A duration in milliseconds, or the dash.
+pub(super) fn milliseconds(duration: Option<Duration>) -> String {
+    with_unit(duration.map(ms), "ms")
+}
+
+/// A rate with the decimal prefix that fits, or the dash.
+pub(super) fn bit_rate(bps: Option<f64>) -> String {
+    match bps {
+        Some(bps) if bps >= 1e9 => with_unit(Some(bps / 1e9), "Gbit/s"),
+        Some(bps) if bps >= 1e6 => with_unit(Some(bps / 1e6), "Mbit/s"),
+        Some(bps) if bps >= 1e3 => with_unit(Some(bps / 1e3), "kbit/s"),
+        other => with_unit(other, "bit/s"),
+    }
+}

@@ -1,0 +1,174 @@
+//! The tables of one measurement.
+
+use maud::{Markup, html};
+
+use super::number::{NOT_MEASURED, bit_rate, milliseconds, plain, with_unit};
+use crate::analysis::Analysis;
+use crate::grade::tiphon::{
+    DELAY_BOUNDS_MS, Index, JITTER_BOUNDS_MS, LOSS_BOUNDS_PCT, THROUGHPUT_BOUNDS_PCT,
+};
+use crate::grade::{Grades, Profile};
+use crate::report::{Condition, Row, TOTAL_CLIENT};
+
+/// Every figure with the formula or the source that it follows.
+pub(super) fn figures(total: &Analysis) -> Markup {
+    html! {
+        table {
+            @for (name, value, formula) in counted(total).into_iter().chain(timed(total)) {
+                tr { td { (name) br; span.muted { (formula) } } td.n { (value) } }
+            }
+        }
+    }
+}
+
+type Figure = (&'static str, String, &'static str);
+
+fn counted(total: &Analysis) -> Vec<Figure> {
+    let loss = with_unit(total.loss_pct, "%");
+    let mean_run = with_unit(total.loss_runs.mean_run(), "");
+    vec![
+        ("Sent, received", format!("{}, {}", total.sent, total.received), "duplicates not counted"),
+        ("Loss", format!("{}, {loss}", total.lost), "lost / sent × 100"),
+        (
+            "Loss runs",
+            format!("{}, mean length {mean_run}", total.loss_runs.runs),
+            "losses in a row",
+        ),
+        ("Loss bursts", total.loss_runs.bursts.to_string(), "RFC 3611 §4.7.2, Gmin 16"),
+        ("Duplicates", total.duplicates.to_string(), "answers after the first"),
+        ("Reordered", total.reordered.to_string(), "RFC 4737 §3.3"),
+        ("Throughput", bit_rate(total.throughput_bps), "payload received × 8 / total time"),
+    ]
+}
+
+fn timed(total: &Analysis) -> Vec<Figure> {
+    let latency = &total.latency;
+    let rfc3550 = total.jitter.rfc3550;
+    let pacing = total.pacing.as_ref();
+    let late = pacing.map_or(NOT_MEASURED.to_owned(), |pacing| {
+        format!("{}, {} late", milliseconds(pacing.error.percentile(99.0)), pacing.late)
+    });
+    vec![
+        ("Latency, min", milliseconds(latency.min()), "round trip less known residence"),
+        ("Latency, mean", milliseconds(latency.mean()), "arithmetic"),
+        ("Latency, p50", milliseconds(latency.percentile(50.0)), "RFC 2330 §11.3"),
+        ("Latency, p95", milliseconds(latency.percentile(95.0)), "RFC 2330 §11.3"),
+        ("Latency, p99", milliseconds(latency.percentile(99.0)), "RFC 2330 §11.3"),
+        ("Latency, max", milliseconds(latency.max()), "the slowest answer"),
+        ("Delay variation, p99", milliseconds(latency.delay_variation(99.0)), "RFC 5481 §4.2"),
+        ("Jitter", with_unit(total.jitter.mean_ms, "ms"), "mean |latency(i) − latency(i−1)|"),
+        ("Jitter, RFC 3550", with_unit(rfc3550.map(|j| j.last_ms), "ms"), "§A.8, at the end"),
+        ("Schedule error, p99", late, "send time − due time"),
+    ]
+}
+
+/// The grades with the tables that they were read from.
+pub(super) fn grades(total: &Analysis, grades: &Grades, profile: &Profile) -> Markup {
+    let tiphon = &grades.tiphon;
+    let bounds = |unit: &str, [a, b, c]: [f64; 3], from: &str| {
+        format!("4 {from} {a}, 3 {from} {b}, 2 {from} {c} {unit}")
+    };
+    let rows = [
+        ("Delay (RTT, mean)", tiphon.delay, bounds("ms", DELAY_BOUNDS_MS, "below")),
+        ("Jitter", tiphon.jitter, bounds("ms", JITTER_BOUNDS_MS, "below")),
+        ("Loss", tiphon.loss, bounds("%", LOSS_BOUNDS_PCT, "below")),
+        ("Throughput", tiphon.throughput, bounds("% of bandwidth", THROUGHPUT_BOUNDS_PCT, "from")),
+    ];
+    html! {
+        table {
+            tr { th { "TIPHON (customary)" } th.n { "Index" } th { "Class" } }
+            @for (name, index, table) in rows {
+                tr {
+                    td { (name) br; span.muted { (table) } }
+                    td.n { (index.map_or(NOT_MEASURED.to_owned(), |index| index.number().to_string())) }
+                    td { (class(index)) }
+                }
+            }
+            tr.total {
+                td { "Mean of those measured" }
+                td.n { (tiphon.mean.map_or(NOT_MEASURED.to_owned(), plain)) }
+                td { (class(tiphon.overall())) }
+            }
+        }
+        p.muted {
+            "The tables are customary in Indonesia and cite ETSI TR 101 329; they are not ETSI's \
+             own. Throughput is graded only against a nominal bandwidth"
+            @if profile.bandwidth_bps.is_none() { ", and none was given" }
+            "."
+        }
+        (voice(total, grades))
+    }
+}
+
+fn voice(total: &Analysis, grades: &Grades) -> Markup {
+    html! {
+        @if let Some(voice) = grades.voice {
+            table {
+                tr { th { "Voice (ITU-T G.107, simplified)" } th.n { (voice.codec.name()) } }
+                tr { td { "R-factor" } td.n { (plain(voice.r_factor)) " of 93.2" } }
+                tr { td { "MOS" } td.n { (plain(voice.mos)) " of 4.5" } }
+                tr {
+                    td {
+                        "Mouth-to-ear delay" br;
+                        span.muted { "RTT / 2 + 2 × jitter + codec" }
+                    }
+                    td.n { (plain(voice.delay_ms)) " ms" }
+                }
+                tr {
+                    td { "Burst ratio" br; span.muted { "1 is random loss" } }
+                    td.n { (with_unit(total.loss_runs.burst_ratio(), "")) }
+                }
+            }
+        }
+    }
+}
+
+fn class(index: Option<Index>) -> String {
+    index.map_or(NOT_MEASURED.to_owned(), |index| {
+        format!("{} ({})", index.indonesian(), index.english())
+    })
+}
+
+/// What a reader must know to judge the figures.
+pub(super) fn conditions(conditions: &[Condition]) -> Markup {
+    html! {
+        table.pairs {
+            @for condition in conditions {
+                tr { th { (condition.name) } td { (condition.value) } }
+            }
+        }
+    }
+}
+
+/// A row for each client, and the total.
+pub(super) fn clients(rows: &[Row]) -> Markup {
+    let ms = |value: Option<f64>| value.map_or(NOT_MEASURED.to_owned(), plain);
+    html! {
+        h3 { "Clients" }
+        div.scroll {
+            table {
+                tr {
+                    @for name in ["Client", "Sent", "Lost", "Loss, %", "p50, ms", "p95, ms",
+                        "p99, ms", "Jitter, ms", "Throughput", "MOS", "TIPHON"] {
+                        th.n { (name) }
+                    }
+                }
+                @for row in rows {
+                    tr.total[row.client == TOTAL_CLIENT] {
+                        td.n { (row.client) }
+                        td.n { (row.sent) }
+                        td.n { (row.lost) }
+                        td.n { (ms(row.loss_pct)) }
+                        td.n { (ms(row.latency_p50_ms)) }
+                        td.n { (ms(row.latency_p95_ms)) }
+                        td.n { (ms(row.latency_p99_ms)) }
+                        td.n { (ms(row.jitter_ms)) }
+                        td.n { (bit_rate(row.throughput_bps)) }
+                        td.n { (ms(row.mos)) }
+                        td.n { (ms(row.tiphon_index)) }
+                    }
+                }
+            }
+        }
+    }
+}
