@@ -73,7 +73,7 @@ impl Extent {
         if part.range.length() == body_bytes {
             return Some(self);
         }
-        let reaches_end = part.complete_length == part.range.last.checked_add(1);
+        let reaches_end = part.complete_length.is_some_and(|length| length - 1 == part.range.last);
         if !reaches_end || body_bytes == 0 {
             return None;
         }
@@ -87,7 +87,7 @@ impl ContentRange {
     /// The single range that would complete this part, if there is one.
     #[must_use]
     pub fn missing(self) -> Option<RangeSpec> {
-        let ends = self.complete_length.is_some_and(|length| self.range.last + 1 == length);
+        let ends = self.complete_length.is_some_and(|length| length - 1 == self.range.last);
         match (self.range.first, ends) {
             (0, false) => Some(RangeSpec::From { first: self.range.last.checked_add(1)? }),
             (0, true) | (_, false) => None,

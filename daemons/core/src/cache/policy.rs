@@ -7,16 +7,16 @@
 
 use std::time::{Duration, SystemTime};
 
-use ::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use ::http::{HeaderValue, Method, StatusCode, header};
 
 use super::options::{ClientDirectives, PolicyOptions};
-use super::partial::Coverage;
+use super::partial::{Coverage, Extent};
 use super::reason::{ErrorRefusal, HitReason, MissReason, PassReason, RevalidateReason, Rule};
 use super::stored::{Conditions, StoredMeta};
 use crate::http::cache_control::RequestDirectives;
 use crate::http::list;
 use crate::http::message::RequestHead;
-use crate::http::range::{RangeSpec, Requested};
+use crate::http::range::RangeSpec;
 
 /// What to do about a request. `which` is the position among the candidates.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,12 @@ impl Serve {
 }
 
 impl Decision {
+    /// Whether a stored response is served without asking the origin.
+    #[must_use]
+    pub fn is_hit(&self) -> bool {
+        matches!(self, Self::Serve(_))
+    }
+
     /// The rule that makes the decision.
     #[must_use]
     pub fn rule(&self) -> Rule {
@@ -108,9 +114,8 @@ pub fn lookup<'a>(
     let decision = if asked.no_store {
         Decision::Pass(PassReason::NoStore)
     } else {
-        let requested = requested(request);
-        match select(request.headers, requested, candidates) {
-            Ok(selected) => decide(&selected, requested, asked, now, options),
+        match select(request, candidates) {
+            Ok(selected) => decide(&selected, request.method, asked, now, options),
             Err(reason) => Decision::Fetch(reason),
         }
     };
@@ -138,11 +143,6 @@ fn bypass(request: RequestHead<'_>) -> Option<PassReason> {
     upgrades.then_some(PassReason::Upgrade)
 }
 
-/// RFC 9110 §14.2: `Range` means something for GET only.
-fn requested(request: RequestHead<'_>) -> Requested {
-    if *request.method == Method::GET { Requested::of(request.headers) } else { Requested::Whole }
-}
-
 /// The stored response that a request's fields select.
 struct Selected<'a> {
     which: usize,
@@ -153,18 +153,17 @@ struct Selected<'a> {
 /// RFC 9111 §4.1: of the responses whose selecting fields match, the most recent by `Date`; one
 /// that covers the octets asked for comes before one that does not.
 fn select<'a>(
-    headers: &HeaderMap,
-    requested: Requested,
+    request: RequestHead<'_>,
     candidates: impl IntoIterator<Item = &'a StoredMeta>,
 ) -> Result<Selected<'a>, MissReason> {
     let mut best: Option<Selected<'a>> = None;
     let mut reason = MissReason::Absent;
     for (which, meta) in candidates.into_iter().enumerate() {
         reason = MissReason::Variant;
-        if !meta.vary.matches(headers) {
+        if !meta.vary.matches(request.headers) {
             continue;
         }
-        let coverage = meta.extent.coverage(requested);
+        let coverage = meta.extent.coverage(meta.requested(request));
         let rank = (coverage == Coverage::Covered, meta.date, meta.received);
         let better = best.as_ref().is_none_or(|best| {
             rank > (best.coverage == Coverage::Covered, best.meta.date, best.meta.received)
@@ -178,7 +177,7 @@ fn select<'a>(
 
 fn decide(
     selected: &Selected<'_>,
-    requested: Requested,
+    method: &Method,
     asked: RequestDirectives,
     now: SystemTime,
     options: &PolicyOptions,
@@ -188,18 +187,15 @@ fn decide(
         (Ok(reason), Coverage::Covered) => {
             Decision::Serve(Serve { which, age: meta.age(now), reason })
         }
-        (Err(reason), Coverage::Covered) if requested == Requested::Whole || is_whole(meta) => {
+        // A part that is not fresh is fetched anew: only a whole response is worth a validation.
+        (Err(reason), Coverage::Covered) if meta.extent == Extent::Whole => {
             Decision::Revalidate { which, reason, conditions: meta.conditions() }
         }
-        (Ok(HitReason::Fresh), Coverage::Lacks(range)) => {
+        (Ok(HitReason::Fresh), Coverage::Lacks(range)) if *method == Method::GET => {
             Decision::Complete { which, range, if_range: meta.strong_validator().cloned() }
         }
         _ => Decision::Fetch(MissReason::Partial),
     }
-}
-
-fn is_whole(meta: &StoredMeta) -> bool {
-    meta.status != StatusCode::PARTIAL_CONTENT
 }
 
 /// Whether the selected response may be served without asking the origin (RFC 9111 §4).

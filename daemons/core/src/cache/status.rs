@@ -145,10 +145,8 @@ impl<'a> CacheStatus<'a> {
         if self.hit {
             parameters = parameters.parameter(HIT, true);
         }
-        if let Some(forward) = self.forward {
-            if let Ok(token) = TokenRef::from_str(forward.as_str()) {
-                parameters = parameters.parameter(FWD, token);
-            }
+        if let Some(token) = self.forward.and_then(|f| TokenRef::from_str(f.as_str()).ok()) {
+            parameters = parameters.parameter(FWD, token);
         }
         if let Some(status) = self.forward_status {
             parameters = parameters.parameter(FWD_STATUS, Integer::from(status));

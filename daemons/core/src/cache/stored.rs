@@ -3,14 +3,17 @@
 
 use std::time::{Duration, SystemTime};
 
-use ::http::{HeaderMap, HeaderValue, StatusCode, header};
+use ::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::freshness::{Directives, Lifetime, Times, initial_age, lifetime};
 use super::options::{PolicyOptions, SMaxageStale};
 use super::partial::Extent;
+use super::reason::StoreRefusal;
 use super::vary::Vary;
 use crate::http::cache_control::{Delta, Scope};
-use crate::http::conditional::{EntityTag, Validators};
+use crate::http::conditional::{self, EntityTag, Validators};
+use crate::http::message::RequestHead;
+use crate::http::range::{Requested, if_range_holds, is_strong};
 use crate::http::{date, hop_by_hop};
 
 /// A stored response, without its header fields and content.
@@ -25,8 +28,8 @@ pub struct StoredMeta {
     pub(crate) vary: Vary,
     pub(crate) etag: Option<HeaderValue>,
     pub(crate) last_modified: Option<HeaderValue>,
-    /// `Last-Modified`, or in its absence `Date`, or the time of receipt (RFC 9111 §4.3.2).
-    pub(crate) modified: SystemTime,
+    pub(crate) modified: Option<SystemTime>,
+    /// `Date`, or in its absence the time of receipt.
     pub(crate) date: SystemTime,
     pub(crate) extent: Extent,
     pub(crate) no_cache: bool,
@@ -65,7 +68,7 @@ impl StoredMeta {
             vary: Vary::of(headers, request),
             etag: headers.get(header::ETAG).cloned(),
             last_modified: modified.and_then(|_| headers.get(header::LAST_MODIFIED).cloned()),
-            modified: modified.unwrap_or(date),
+            modified,
             date,
             extent: Extent::Whole,
             no_cache: directives.response.no_cache == Scope::Whole,
@@ -126,9 +129,9 @@ impl StoredMeta {
         self.received
     }
 
-    /// When it was last modified: `Last-Modified`, or `Date`, or the time of receipt.
+    /// When the origin says it was last modified.
     #[must_use]
-    pub fn modified(&self) -> SystemTime {
+    pub fn modified(&self) -> Option<SystemTime> {
         self.modified
     }
 
@@ -144,10 +147,31 @@ impl StoredMeta {
         self.extent
     }
 
-    /// What a client's preconditions are compared with.
+    /// What a client's preconditions are compared with at `now`.
+    ///
+    /// RFC 9111 §4.3.2 has a cache use `Date` where there is no `Last-Modified`. While the response
+    /// is fresh this goes further: the origin lets copies of it be used for a lifetime, so a copy
+    /// from within the last lifetime may be kept, and counts as not modified.
     #[must_use]
-    pub fn validators(&self) -> Validators<'_> {
-        Validators { etag: self.entity_tag(), last_modified: Some(self.modified) }
+    pub fn validators(&self, now: SystemTime) -> Validators<'_> {
+        let undated = match now.checked_sub(self.lifetime.duration) {
+            Some(start) if self.is_fresh(now) => start.min(self.date),
+            _ => self.date,
+        };
+        Validators { etag: self.entity_tag(), last_modified: self.modified.or(Some(undated)) }
+    }
+
+    /// What a request wants of this response: its `Range`, unless the method gives that no meaning
+    /// (RFC 9110 §14.2) or `If-Range` names another representation (§13.1.5).
+    #[must_use]
+    pub fn requested(&self, request: RequestHead<'_>) -> Requested {
+        let requested = match *request.method {
+            Method::GET => Requested::of(request.headers),
+            _ => Requested::Whole,
+        };
+        let holds = requested == Requested::Whole
+            || if_range_holds(request.headers, self.entity_tag(), self.modified, Some(self.date));
+        if holds { requested } else { Requested::Whole }
     }
 
     /// Its entity tag, if it is well formed.
@@ -172,8 +196,29 @@ impl StoredMeta {
         if self.entity_tag().is_some_and(|tag| !tag.is_weak()) {
             return self.etag.as_ref();
         }
-        let strong = crate::http::range::is_strong(self.modified, Some(self.date));
+        let strong = self.modified.is_some_and(|modified| is_strong(modified, Some(self.date)));
         self.last_modified.as_ref().filter(|_| strong)
+    }
+
+    /// Checks the octets that arrived against what the head announced, once the message has ended
+    /// as its framing said. Called before the response is first served from the cache.
+    ///
+    /// # Errors
+    /// If a part does not hold the octets that its `Content-Range` names.
+    pub fn received_in_full(&mut self, body_bytes: u64) -> Result<(), StoreRefusal> {
+        self.extent = self.extent.fit(body_bytes).ok_or(StoreRefusal::Range)?;
+        Ok(())
+    }
+
+    /// The same response with other octets, after [`super::partial::combine`]. One that has become
+    /// whole is a 200 (RFC 9111 §3.3); the store drops its `Content-Range`.
+    #[must_use]
+    pub fn with_extent(mut self, extent: Extent) -> Self {
+        if extent == Extent::Whole {
+            self.status = StatusCode::OK;
+        }
+        self.extent = extent;
+        self
     }
 
     /// Marks it stale, as a soft purge does: it is validated before it is next served, or served
@@ -234,7 +279,7 @@ impl Conditions {
     /// Replaces the client's preconditions and range by these conditions. The client's own are
     /// evaluated against the response that comes of it.
     pub fn apply(self, headers: &mut HeaderMap) {
-        crate::http::conditional::strip(headers);
+        conditional::strip(headers);
         headers.remove(header::RANGE);
         if let Some(value) = self.if_none_match {
             headers.insert(header::IF_NONE_MATCH, value);

@@ -1,7 +1,9 @@
 //! What the origin's answer about a stored response does to it: a 304 updates it (RFC 9111
 //! §4.3.4), a 200 to HEAD updates or spoils it (§4.3.5).
 
-use ::http::{HeaderMap, HeaderName, StatusCode, header};
+use std::time::SystemTime;
+
+use ::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 use super::freshness::Directives;
 use super::options::PolicyOptions;
@@ -102,8 +104,8 @@ fn is_of(answer: &HeaderMap, stored: &StoredMeta) -> bool {
             _ => stored.etag.as_ref() == Some(etag),
         };
     }
-    match (date::field(answer, &header::LAST_MODIFIED), &stored.last_modified) {
-        (Some(modified), Some(_)) => modified == stored.modified,
+    match (date::field(answer, &header::LAST_MODIFIED), stored.modified) {
+        (Some(new), Some(old)) => new == old,
         _ => true,
     }
 }
@@ -139,7 +141,7 @@ fn still_storable(
     options: &PolicyOptions,
 ) -> bool {
     let mut exchange = *exchange;
-    exchange.request.method = &::http::Method::GET;
+    exchange.request.method = &Method::GET;
     exchange.response.status = status;
     exchange.response.headers = headers;
     matches!(storable(&exchange, options), Storability::Store(_))
@@ -147,7 +149,7 @@ fn still_storable(
 
 /// RFC 9111 §3.2: each field of the update replaces the stored field of that name, but for
 /// connection-level fields and those in [`KEPT`].
-fn merge(stored: &mut HeaderMap, update: &HeaderMap, received: std::time::SystemTime) {
+fn merge(stored: &mut HeaderMap, update: &HeaderMap, received: SystemTime) {
     let mut update = update.clone();
     hop_by_hop::strip_response(&mut update);
     if !update.contains_key(header::DATE) {

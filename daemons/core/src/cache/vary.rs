@@ -79,15 +79,7 @@ impl Vary {
 
 impl Selecting {
     fn of(name: HeaderName, response: &HeaderMap, request: &HeaderMap) -> Self {
-        let mut lines = request.get_all(&name).iter().map(|line| line.as_bytes());
-        let value = lines.next().map(|first| {
-            let mut joined = first.to_vec();
-            for line in lines {
-                joined.push(b',');
-                joined.extend_from_slice(line);
-            }
-            joined.into_boxed_slice()
-        });
+        let value = request.contains_key(&name).then(|| joined(request, &name).as_slice().into());
         let chosen = match name {
             header::ACCEPT_LANGUAGE => single(response, &header::CONTENT_LANGUAGE),
             _ => None,
@@ -108,16 +100,15 @@ impl Selecting {
         if !more && stored == first.as_bytes() {
             return true;
         }
-        let asked = || list::members(request, &self.name);
+        let asked = joined(request, &self.name);
+        let (stored, asked) = (|| list::split(stored), || list::split(&asked));
         match self.name {
             header::ACCEPT_LANGUAGE => {
-                same_preferences(list::split(stored), asked()) || self.is_first_choice(asked())
+                same_preferences(stored(), asked()) || self.is_first_choice(asked())
             }
-            header::ACCEPT_ENCODING | header::ACCEPT_CHARSET => {
-                same_preferences(list::split(stored), asked())
-            }
+            header::ACCEPT_ENCODING | header::ACCEPT_CHARSET => same_preferences(stored(), asked()),
             // RFC 9111 §4.1: white space and the division into lines may be normalised away.
-            _ => list::split(stored).eq(asked()),
+            _ => stored().eq(asked()),
         }
     }
 
@@ -133,6 +124,18 @@ impl Selecting {
             _ => false,
         }
     }
+}
+
+/// The lines of a field as one value (RFC 9110 §5.3).
+fn joined(headers: &HeaderMap, name: &HeaderName) -> SmallVec<[u8; 128]> {
+    let mut value = SmallVec::new();
+    for (at, line) in headers.get_all(name).iter().enumerate() {
+        if at > 0 {
+            value.push(b',');
+        }
+        value.extend_from_slice(line.as_bytes());
+    }
+    value
 }
 
 type Preferences<'a> = SmallVec<[Preference<'a>; 8]>;

@@ -92,23 +92,33 @@ pub fn evaluate(method: &Method, headers: &HeaderMap, validators: Validators<'_>
             return Precondition::Failed;
         }
     } else if let Some(limit) = date::field(headers, &header::IF_UNMODIFIED_SINCE)
-        && validators.last_modified.is_some_and(|modified| modified > limit)
+        && validators.last_modified.is_some_and(|modified| date::whole_second(modified) > limit)
     {
         return Precondition::Failed;
     }
     // Steps 3 and 4: If-None-Match, or in its absence If-Modified-Since for GET and HEAD.
-    let reads = *method == Method::GET || *method == Method::HEAD;
-    if headers.contains_key(header::IF_NONE_MATCH) {
-        if any_tag(headers, &header::IF_NONE_MATCH, validators.etag, EntityTag::weak_eq) {
-            return if reads { Precondition::NotModified } else { Precondition::Failed };
-        }
-    } else if reads
-        && let Some(since) = date::field(headers, &header::IF_MODIFIED_SINCE)
-        && validators.last_modified.is_some_and(|modified| date::whole_second(modified) <= since)
-    {
-        return Precondition::NotModified;
+    if *method == Method::GET || *method == Method::HEAD {
+        let current = is_current(headers, validators);
+        return if current { Precondition::NotModified } else { Precondition::Holds };
+    }
+    if any_tag(headers, &header::IF_NONE_MATCH, validators.etag, EntityTag::weak_eq) {
+        return Precondition::Failed;
     }
     Precondition::Holds
+}
+
+/// Whether the client's copy is current, so that a GET or HEAD is answered with 304: the
+/// preconditions that a cache evaluates. The others are for origin servers (RFC 9111 §4.3.2).
+#[must_use]
+pub fn is_current(headers: &HeaderMap, validators: Validators<'_>) -> bool {
+    // RFC 9110 §13.1.3: If-Modified-Since counts only where there is no If-None-Match.
+    if headers.contains_key(header::IF_NONE_MATCH) {
+        return any_tag(headers, &header::IF_NONE_MATCH, validators.etag, EntityTag::weak_eq);
+    }
+    match (validators.last_modified, date::field(headers, &header::IF_MODIFIED_SINCE)) {
+        (Some(modified), Some(since)) => date::whole_second(modified) <= since,
+        _ => false,
+    }
 }
 
 /// Whether a list of entity tags, or `*`, names the representation.

@@ -12,31 +12,71 @@ const DATE_BYTES_MAX: usize = 33;
 /// Seconds from the epoch to 9999-12-31T23:59:59Z, the last second that IMF-fixdate can write.
 const LAST_SECOND: u64 = 253_402_300_799;
 
+/// Names of the days, as IMF-fixdate and asctime have them, and as RFC 850 has them.
+const DAYS: [(&str, &str); 7] = [
+    ("Mon", "Monday"),
+    ("Tue", "Tuesday"),
+    ("Wed", "Wednesday"),
+    ("Thu", "Thursday"),
+    ("Fri", "Friday"),
+    ("Sat", "Saturday"),
+    ("Sun", "Sunday"),
+];
+
 /// Parses any of the three date forms, ignoring letter case; the zone must be GMT.
 ///
+/// The name of the day must be one, but may be another day's: it adds nothing to the date.
 /// Returns `None` for what the grammar does not allow: other zones, dashes or dots as separators,
-/// two-digit years outside the RFC 850 form, one-digit hours, a weekday that is not that day's.
+/// two-digit years outside the RFC 850 form, one-digit hours.
 #[must_use]
 pub fn parse(value: &[u8]) -> Option<SystemTime> {
     if value.len() > DATE_BYTES_MAX {
         return None;
     }
-    // RFC 9111 §4.2: a cache SHOULD match dates without regard to case, though they are written
-    // with it. Letters that start a word are capitals, those that follow are not, except in GMT.
-    let mut canonical = [0_u8; DATE_BYTES_MAX];
-    let canonical = &mut canonical[..value.len()];
+    let mut octets = [0_u8; DATE_BYTES_MAX];
+    let octets = &mut octets[..value.len()];
+    octets.copy_from_slice(value);
+    capitalise(octets);
+    let text = std::str::from_utf8(octets).ok()?;
+    parse_exactly(text).or_else(|| parse_whatever_day(text))
+}
+
+/// RFC 9111 §4.2: a cache SHOULD match dates without regard to case, though they are written with
+/// it. Letters that start a word become capitals and those that follow small, but for the zone.
+fn capitalise(octets: &mut [u8]) {
     let mut after_letter = false;
-    for (to, from) in canonical.iter_mut().zip(value) {
-        *to = if after_letter { from.to_ascii_lowercase() } else { from.to_ascii_uppercase() };
-        after_letter = from.is_ascii_alphabetic();
+    for octet in octets.iter_mut() {
+        let letter = octet.is_ascii_alphabetic();
+        if after_letter {
+            octet.make_ascii_lowercase();
+        } else {
+            octet.make_ascii_uppercase();
+        }
+        after_letter = letter;
     }
-    if let Some(zone) = canonical.last_chunk_mut::<3>()
+    if let Some(zone) = octets.last_chunk_mut::<3>()
         && zone == b"Gmt"
     {
         *zone = *b"GMT";
     }
-    let date: HttpDate = std::str::from_utf8(canonical).ok()?.parse().ok()?;
-    Some(date.into())
+}
+
+fn parse_exactly(text: &str) -> Option<SystemTime> {
+    text.parse::<HttpDate>().ok().map(SystemTime::from)
+}
+
+/// Parses a date whose day of the week is not that of the date, by trying the other days.
+fn parse_whatever_day(text: &str) -> Option<SystemTime> {
+    let end = text.find(|letter: char| !letter.is_ascii_alphabetic())?;
+    let (day, rest) = text.split_at(end);
+    let short = DAYS.iter().any(|(short, _)| *short == day);
+    if !short && !DAYS.iter().any(|(_, long)| *long == day) {
+        return None;
+    }
+    DAYS.iter().find_map(|(other, long)| {
+        let other = if short { other } else { long };
+        parse_exactly(&format!("{other}{rest}"))
+    })
 }
 
 /// The one date of a field that may occur once. Repeated lines are no date (RFC 9110 §5.3).

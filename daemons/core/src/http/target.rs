@@ -105,39 +105,38 @@ impl<'a> Target<'a> {
 }
 
 /// Resolves a URI reference found in `Location` or `Content-Location` against `base`
-/// (RFC 3986 §5.2). Returns the path and query if the result has the origin of `base`
-/// (RFC 9110 §4.3.1), else `None`.
+/// (RFC 3986 §5.2). Returns the path and query, not normalised, if the result has the origin of
+/// `base` (RFC 9110 §4.3.1), else `None`.
 #[must_use]
-pub fn resolve_same_origin<'r>(
-    base: &Target<'_>,
-    reference: &'r str,
-) -> Option<(Cow<'r, str>, Option<&'r str>)> {
+pub fn resolve_same_origin<'a>(
+    base: &Target<'a>,
+    reference: &'a str,
+) -> Option<(Cow<'a, str>, Option<&'a str>)> {
     let reference = reference.split('#').next().unwrap_or_default();
-    let local = match split_authority(reference) {
+    let (local, absolute) = match split_authority(reference) {
         Some((scheme, authority, local)) => {
             let same_scheme = scheme.is_none_or(|s| s.eq_ignore_ascii_case(base.scheme()));
             if !same_scheme || !same_authority(authority, base) {
                 return None;
             }
-            local
+            (local, true)
         }
         None if has_scheme(reference) => return None,
-        None => reference,
+        None => (reference, false),
     };
     let (path, query) = match local.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (local, None),
     };
-    let path = match path {
-        "" if local.len() == reference.len() => Cow::Owned(base.path.to_owned()),
-        "" => Cow::Borrowed("/"),
-        path if path.starts_with('/') => Cow::Borrowed(path),
+    Some(match path {
+        "" if absolute => (Cow::Borrowed("/"), query),
+        "" => (Cow::Borrowed(base.path), query.or(base.query)),
+        path if path.starts_with('/') => (Cow::Borrowed(path), query),
         path => {
             let directory = base.path.rfind('/').map_or("/", |at| &base.path[..=at]);
-            Cow::Owned(format!("{directory}{path}"))
+            (Cow::Owned(format!("{directory}{path}")), query)
         }
-    };
-    Some((path, query))
+    })
 }
 
 /// Splits `[scheme:]//authority rest`; `None` for a reference without an authority.
