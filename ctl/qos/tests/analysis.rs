@@ -107,6 +107,8 @@ fn loss_runs_bursts_and_gaps_are_those_of_rfc_3611() {
     // A single loss between two stretches of 16 answers stays in the gap.
     let runs = pattern(&format!("{gap}x{gap}xx.x{gap}"));
     assert_eq!((runs.runs, runs.longest, runs.lost), (3, 2, 4));
+    // The longest run begins with probe 33, sent at 33 × 20 + 10 ms.
+    assert_eq!(runs.longest_at, Some(Duration::from_millis(670)));
     assert_eq!((runs.bursts, runs.sent_in_bursts, runs.lost_in_bursts), (1, 4, 3));
     assert_eq!(runs.burst_density(), Some(0.75));
     assert_eq!(runs.gap_density(), Some(1.0 / 49.0));

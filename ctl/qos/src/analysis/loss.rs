@@ -2,6 +2,7 @@
 
 use std::iter::Sum;
 use std::ops::Add;
+use std::time::Duration;
 
 use super::ratio;
 use crate::sample::Sample;
@@ -20,6 +21,8 @@ pub struct LossRuns {
     pub runs: u64,
     /// Probes in the longest run.
     pub longest: u64,
+    /// When the first probe of the longest run was sent, from the start of the run.
+    pub longest_at: Option<Duration>,
     /// Bursts: from a loss to a loss, at least two of them, with never [`GMIN`] answers in a row.
     pub bursts: u64,
     /// Probes within bursts.
@@ -32,7 +35,7 @@ impl LossRuns {
     pub(super) fn of(samples: &[Sample]) -> Self {
         let mut count = Counter::default();
         for sample in samples {
-            count.take(sample.is_lost());
+            count.take(sample);
         }
         count.finish()
     }
@@ -68,11 +71,13 @@ impl Add for LossRuns {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
+        let worse = if other.longest > self.longest { other } else { self };
         Self {
             sent: self.sent + other.sent,
             lost: self.lost + other.lost,
             runs: self.runs + other.runs,
-            longest: self.longest.max(other.longest),
+            longest: worse.longest,
+            longest_at: worse.longest_at,
             bursts: self.bursts + other.bursts,
             sent_in_bursts: self.sent_in_bursts + other.sent_in_bursts,
             lost_in_bursts: self.lost_in_bursts + other.lost_in_bursts,
@@ -91,6 +96,8 @@ struct Counter {
     runs: LossRuns,
     /// Losses in a row up to here.
     run: u64,
+    /// When the first of them was sent.
+    run_at: Duration,
     /// Losses of the burst that may be open.
     open_lost: u64,
     /// Probes from its first loss to its last.
@@ -100,16 +107,21 @@ struct Counter {
 }
 
 impl Counter {
-    fn take(&mut self, is_lost: bool) {
+    fn take(&mut self, sample: &Sample) {
         self.runs.sent += 1;
-        if is_lost { self.take_loss() } else { self.take_answer() }
+        if sample.is_lost() { self.take_loss(sample.sent_at) } else { self.take_answer() }
     }
 
-    fn take_loss(&mut self) {
+    fn take_loss(&mut self, sent_at: Duration) {
         self.runs.lost += 1;
-        self.runs.runs += u64::from(self.run == 0);
+        if self.run == 0 {
+            self.runs.runs += 1;
+            self.run_at = sent_at;
+        }
         self.run += 1;
-        self.runs.longest = self.runs.longest.max(self.run);
+        if self.run > self.runs.longest {
+            (self.runs.longest, self.runs.longest_at) = (self.run, Some(self.run_at));
+        }
         self.open_sent += if self.open_lost == 0 { 1 } else { self.answered + 1 };
         self.open_lost += 1;
         self.answered = 0;

@@ -1,6 +1,6 @@
 //! The row that CSV and JSON share: one for each client of a test, one for all together.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Serialize};
 
 use super::{Measurement, Test};
@@ -45,7 +45,7 @@ const DECIMALS: f64 = 1e6;
 /// measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// Wall time of the start, RFC 3339.
+    /// Wall time of the start, to the millisecond, RFC 3339.
     pub started_at: Timestamp,
     /// What was tested.
     pub test: Test,
@@ -105,7 +105,7 @@ impl Row {
         let latency = &analysis.latency;
         let percentile = |percent| rounded(latency.percentile(percent).map(ms));
         Self {
-            started_at: measurement.started_at,
+            started_at: milliseconds(measurement.started_at),
             test: measurement.test,
             target: measurement.target.clone(),
             client: client.to_owned(),
@@ -135,4 +135,8 @@ impl Row {
 
 fn rounded(value: Option<f64>) -> Option<f64> {
     value.map(|value| (value * DECIMALS).round() / DECIMALS)
+}
+
+fn milliseconds(at: Timestamp) -> Timestamp {
+    at.round(Unit::Millisecond).unwrap_or(at)
 }

@@ -1,5 +1,7 @@
 //! What a measurement means, in sentences for someone who reads no tables.
 
+use std::time::Duration;
+
 use crate::analysis::{Analysis, ms};
 use crate::grade::Grades;
 
@@ -24,9 +26,16 @@ fn loss(analysis: &Analysis) -> Option<String> {
         (0, _) => format!("All {sent} were answered."),
         (_, 1) => format!("{lost} of {sent} went unanswered ({pct:.2} %), never two in a row."),
         (_, longest) => {
-            format!("{lost} of {sent} went unanswered ({pct:.2} %), at most {longest} in a row.")
+            let at = minutes(runs.longest_at.unwrap_or_default());
+            format!("{lost} of {sent} went unanswered ({pct:.2} %), {longest} in a row at {at}.")
         }
     })
+}
+
+/// Minutes and seconds of a run, as a stopwatch shows them.
+fn minutes(since_start: Duration) -> String {
+    let seconds = since_start.as_secs();
+    format!("{:02}:{:02}", seconds / 60, seconds % 60)
 }
 
 fn latency(analysis: &Analysis) -> Option<String> {

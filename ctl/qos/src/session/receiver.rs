@@ -20,7 +20,7 @@ const BATCH_MAX: usize = 64;
 /// A cancelled run waits for the replies on their way this many times the slowest so far…
 const CANCEL_WAIT_LATENCIES: u32 = 3;
 /// …and at least this long.
-const CANCEL_WAIT_MIN: Duration = Duration::from_millis(100);
+const CANCEL_WAIT_MIN: Duration = Duration::from_millis(500);
 
 /// Reads replies until all probes are answered or the wait for them is over.
 /// Returns one inbox for each client, in their order.
