@@ -270,6 +270,16 @@ fn a_lowered_cap_and_timeout_apply_to_sessions_that_are_open() {
 }
 
 #[test]
+fn tables_that_share_a_listener_share_its_limits() {
+    let share =
+        Limits { sessions_max: 10, sessions_per_client_max: 3, ..Limits::default() }.share(4);
+    assert_eq!((share.sessions_max, share.sessions_per_client_max), (3, 1));
+    assert_eq!(share.open_rate, rate(2_500, 2_500));
+    assert_eq!(share.idle_timeout, Limits::IDLE_TIMEOUT);
+    assert_eq!(Limits::default().share(0), Limits::default());
+}
+
+#[test]
 fn every_drop_reason_has_a_place_and_a_name_of_its_own() {
     let mut names: Vec<_> = DropReason::ALL.iter().map(|reason| reason.as_str()).collect();
     names.sort_unstable();

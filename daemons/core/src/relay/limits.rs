@@ -31,10 +31,25 @@ impl Limits {
     /// Default of [`Limits::shed_idle_min`].
     pub const SHED_IDLE_MIN: Duration = Duration::from_secs(5);
     /// Default of [`Limits::open_rate`]: a full table of clients may come back within a second.
-    pub const OPEN_RATE: Rate = Rate::new(
-        NonZeroU32::new(Self::SESSIONS_MAX).unwrap(),
-        NonZeroU32::new(Self::SESSIONS_MAX).unwrap(),
-    );
+    pub const OPEN_RATE: Rate = match NonZeroU32::new(Self::SESSIONS_MAX) {
+        Some(full) => Rate::new(full, full),
+        None => Rate::new(NonZeroU32::MIN, NonZeroU32::MIN),
+    };
+}
+
+impl Limits {
+    /// The part of these limits that one of `shares` tables has, where the clients of a listener are
+    /// spread over several. Rounded up: together they may allow a little more, never less.
+    #[must_use]
+    pub fn share(self, shares: u32) -> Self {
+        let shares = shares.max(1);
+        Self {
+            sessions_max: self.sessions_max.div_ceil(shares),
+            sessions_per_client_max: self.sessions_per_client_max.div_ceil(shares),
+            open_rate: self.open_rate.share(shares),
+            ..self
+        }
+    }
 }
 
 impl Default for Limits {
@@ -61,6 +76,13 @@ impl Rate {
     /// `per_second` units sustained, up to `burst` units at once.
     pub const fn new(per_second: NonZeroU32, burst: NonZeroU32) -> Self {
         Self { per_second, burst }
+    }
+
+    fn share(self, shares: u32) -> Self {
+        let part = |whole: NonZeroU32| {
+            NonZeroU32::new(whole.get().div_ceil(shares)).unwrap_or(NonZeroU32::MIN)
+        };
+        Self { per_second: part(self.per_second), burst: part(self.burst) }
     }
 
     fn time_of(self, units: u32) -> Duration {
