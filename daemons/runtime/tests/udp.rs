@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
 
 use selat_runtime::udp::{
     BATCH_DATAGRAMS, Batch, DatagramSocket, Received, SocketSet, receive_now, send_connected,
@@ -18,6 +19,7 @@ fn addr(socket: &UdpSocket) -> SocketAddr {
 
 fn connected(to: SocketAddr) -> UdpSocket {
     let socket = bound(if to.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" });
+    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("an option");
     socket.connect(to).expect("connected");
     socket
 }
@@ -72,6 +74,21 @@ async fn replies_leave_from_the_address_that_was_asked() {
         assert_eq!(local.to_canonical(), to.ip(), "{wildcard} asked as {asked}");
         assert_eq!(socket.send(&batch).await.datagrams, 1);
         assert_eq!(read(&client), b"probe", "a connected client takes it from {to} only");
+    }
+}
+
+#[tokio::test]
+async fn what_came_before_the_socket_was_taken_over_is_answered_from_there_too() {
+    for wildcard in ["0.0.0.0:0", "[::]:0"] {
+        let socket = bound(wildcard);
+        let to = SocketAddr::from(([127, 0, 0, 2], addr(&socket).port()));
+        let client = connected(to);
+        client.send(b"early").expect("sent");
+        let socket = DatagramSocket::new(socket).expect("watched");
+        let mut batch = Batch::new();
+        socket.receive(&mut batch).await.expect("received");
+        socket.send(&batch).await;
+        assert_eq!(read(&client), b"early", "{wildcard}");
     }
 }
 
@@ -170,6 +187,6 @@ async fn a_set_names_the_sockets_that_have_something_to_read() {
     for key in expected {
         read(&sockets[key as usize]);
     }
-    let nothing = tokio::time::timeout(std::time::Duration::from_millis(1), set.ready(&mut keys));
+    let nothing = tokio::time::timeout(Duration::from_millis(1), set.ready(&mut keys));
     assert!(nothing.await.is_err());
 }

@@ -166,17 +166,26 @@ fn sent_to(header: &libc::msghdr) -> Option<IpAddr> {
             match (found.cmsg_level, found.cmsg_type) {
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                     let info = data.cast::<libc::in_pktinfo>().read_unaligned();
-                    return Some(Ipv4Addr::from(u32::from_be(info.ipi_spec_dst.s_addr)).into());
+                    // The local address is not noted of what came before the option was set: its
+                    // header's destination stands for it.
+                    return one_host(info.ipi_spec_dst).or_else(|| one_host(info.ipi_addr));
                 }
                 (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                     let info = data.cast::<libc::in6_pktinfo>().read_unaligned();
-                    return Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
+                    let ip = Ipv6Addr::from(info.ipi6_addr.s6_addr);
+                    return Some(ip.into()).filter(|_| !ip.is_multicast());
                 }
                 _ => message = libc::CMSG_NXTHDR(header, message),
             }
         }
         None
     }
+}
+
+/// An address that can be sent from.
+fn one_host(addr: libc::in_addr) -> Option<IpAddr> {
+    let ip = Ipv4Addr::from(u32::from_be(addr.s_addr));
+    (!ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast()).then_some(ip.into())
 }
 
 /// Writes packet information that makes a datagram leave from `local`; the route picks the device.
