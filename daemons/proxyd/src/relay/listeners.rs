@@ -1,0 +1,157 @@
+//! Every listener of the relay, as the control plane holds them: starts, changes, closes and reads
+//! them. The data plane never comes here.
+
+use std::net::{self, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use selat_runtime::listen::Bound;
+use selat_runtime::workers::Workers;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::config::{TcpConfig, UdpConfig};
+use super::ledger::Ledger;
+use super::session::{Protocol, SessionInfo};
+use super::tcp::{Stop, TcpListener};
+use super::udp::UdpListener;
+
+/// The relay of a process.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    ledger: Arc<Ledger>,
+    tasks: TaskTracker,
+    stop: Stop,
+    listeners: Mutex<Listeners>,
+}
+
+#[derive(Debug, Default)]
+struct Listeners {
+    udp: Vec<UdpListener>,
+    tcp: Vec<TcpListener>,
+}
+
+impl Relay {
+    /// A relay without listeners, for so many data-plane threads.
+    pub(crate) fn new(threads: usize) -> Self {
+        Self {
+            ledger: Arc::new(Ledger::new(threads)),
+            tasks: TaskTracker::new(),
+            stop: Stop { accepting: CancellationToken::new(), relaying: CancellationToken::new() },
+            listeners: Mutex::default(),
+        }
+    }
+
+    /// What was counted so far.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Relays from the sockets of one UDP listener: one that was passed in, or one for each thread.
+    pub(crate) fn listen_udp(
+        &self,
+        bound: Bound<net::UdpSocket>,
+        config: UdpConfig,
+        workers: &Workers,
+    ) {
+        let mut listeners = self.listeners();
+        // Listeners of one socket each are spread over the threads.
+        let first = listeners.udp.len();
+        let (local, sockets) = (bound.address, on_threads(bound.sockets, workers, first));
+        let stop = &self.stop.accepting;
+        let udp = UdpListener::start(local, sockets, config, &self.ledger, &self.tasks, stop);
+        listeners.udp.push(udp);
+    }
+
+    /// Relays from the sockets of one TCP listener, one for each thread.
+    pub(crate) fn listen_tcp(
+        &self,
+        bound: Bound<net::TcpListener>,
+        config: TcpConfig,
+        workers: &Workers,
+    ) {
+        let (local, sockets) = (bound.address, on_threads(bound.sockets, workers, 0));
+        let tcp = TcpListener::start(local, sockets, config, &self.ledger, &self.tasks, &self.stop);
+        self.listeners().tcp.push(tcp);
+    }
+
+    /// Changes a UDP listener; open sessions keep their upstream. Returns whether there is one.
+    pub(crate) fn configure_udp(&self, local: SocketAddr, config: UdpConfig) -> bool {
+        let listeners = self.listeners();
+        let found = listeners.udp.iter().find(|listener| listener.local_addr() == local);
+        found.inspect(|listener| listener.configure(config)).is_some()
+    }
+
+    /// Changes a TCP listener for connections to come. Returns whether there is one.
+    pub(crate) fn configure_tcp(&self, local: SocketAddr, config: TcpConfig) -> bool {
+        let listeners = self.listeners();
+        let found = listeners.tcp.iter().find(|listener| listener.local_addr() == local);
+        found.inspect(|listener| listener.configure(config)).is_some()
+    }
+
+    /// Closes a UDP listener and ends its sessions.
+    pub(crate) fn close_udp(&self, local: SocketAddr) {
+        self.listeners().udp.retain(|listener| listener.local_addr() != local);
+    }
+
+    /// Closes a TCP listener. Its connections go on, unlisted, until they end.
+    pub(crate) fn close_tcp(&self, local: SocketAddr) {
+        self.listeners().tcp.retain(|listener| listener.local_addr() != local);
+    }
+
+    /// Most sessions of a protocol that may be open at once, all listeners together.
+    pub(crate) fn sessions_max(&self, protocol: Protocol) -> u64 {
+        let listeners = self.listeners();
+        match protocol {
+            Protocol::Udp => {
+                listeners.udp.iter().map(|it| u64::from(it.config().limits.sessions_max)).sum()
+            }
+            Protocol::Tcp => {
+                listeners.tcp.iter().map(|it| u64::from(it.config().connections_max)).sum()
+            }
+        }
+    }
+
+    /// The sessions that are open, oldest first; of both protocols where none is named.
+    pub(crate) async fn sessions(&self, protocol: Option<Protocol>) -> Vec<SessionInfo> {
+        let wanted = |kind| protocol.is_none_or(|protocol| protocol == kind);
+        let mut sessions = Vec::new();
+        let mut tables = Vec::new();
+        {
+            let listeners = self.listeners();
+            if wanted(Protocol::Tcp) {
+                listeners.tcp.iter().for_each(|listener| listener.read(&mut sessions));
+            }
+            if wanted(Protocol::Udp) {
+                tables.extend(listeners.udp.iter().flat_map(UdpListener::tables));
+            }
+        }
+        for table in tables {
+            table.read(&mut sessions).await;
+        }
+        sessions.sort_unstable_by_key(|session| session.number);
+        sessions
+    }
+
+    /// Stops: UDP at once, since a datagram is whole; TCP accepts no more and what is open may end by
+    /// itself until `deadline`, then it is reset. Returns whether nothing had to be reset.
+    pub(crate) async fn drain(&self, deadline: Instant) -> bool {
+        self.stop.accepting.cancel();
+        self.tasks.close();
+        let ended = timeout_at(deadline, self.tasks.wait()).await.is_ok();
+        self.stop.relaying.cancel();
+        self.tasks.wait().await;
+        ended
+    }
+
+    fn listeners(&self) -> MutexGuard<'_, Listeners> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives each socket a thread, from the `first` on.
+fn on_threads<T>(sockets: Vec<T>, workers: &Workers, first: usize) -> Vec<(T, Handle)> {
+    let threads = (first..).map(|thread| workers.handle(thread).clone());
+    sockets.into_iter().zip(threads).collect()
+}

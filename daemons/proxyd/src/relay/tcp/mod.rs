@@ -1,0 +1,152 @@
+//! One TCP listener: every data-plane thread accepts from it, or from a socket of its own.
+//!
+//! Accept → the table admits or refuses → spawn → connect upstream under a deadline → carry bytes
+//! both ways until both sides have ended, or nothing moved for the idle timeout.
+
+mod carry;
+mod connection;
+mod reason;
+mod table;
+
+use std::io;
+use std::net::{self, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use selat_core::relay::ClientAddr;
+use tokio::net::{TcpListener as Acceptor, TcpStream};
+use tokio::runtime::Handle;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, error, warn};
+
+use self::connection::Connection;
+pub(crate) use self::reason::RefuseReason;
+use self::table::Table;
+use super::config::TcpConfig;
+use super::ledger::Ledger;
+use super::session::SessionInfo;
+
+/// Pause after an accept that failed for want of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How the tasks of a relay end.
+#[derive(Clone, Debug)]
+pub(super) struct Stop {
+    /// Nothing new is accepted.
+    pub(super) accepting: CancellationToken,
+    /// What is open is cut.
+    pub(super) relaying: CancellationToken,
+}
+
+/// A TCP listener as the control plane holds it.
+#[derive(Debug)]
+pub(super) struct TcpListener {
+    table: Arc<Table>,
+    closed: CancellationToken,
+}
+
+impl TcpListener {
+    /// Starts to accept from each socket, all bound to `local`, on the thread named with it.
+    pub(super) fn start(
+        local: SocketAddr,
+        sockets: Vec<(net::TcpListener, Handle)>,
+        config: TcpConfig,
+        ledger: &Arc<Ledger>,
+        tasks: &TaskTracker,
+        stop: &Stop,
+    ) -> Self {
+        let table = Arc::new(Table::new(local, config));
+        let stop = Stop { accepting: stop.accepting.child_token(), ..stop.clone() };
+        for (socket, thread) in sockets {
+            let accept =
+                accept(socket, Arc::clone(&table), Arc::clone(ledger), tasks.clone(), stop.clone());
+            let task = async move {
+                if let Err(error) = accept.await {
+                    error!(%local, %error, "cannot relay from a TCP socket");
+                }
+            };
+            tasks.spawn_on(task, &thread);
+        }
+        Self { table, closed: stop.accepting }
+    }
+
+    /// The address it listens on.
+    pub(super) fn local_addr(&self) -> SocketAddr {
+        self.table.local_addr()
+    }
+
+    /// The configuration in force.
+    pub(super) fn config(&self) -> TcpConfig {
+        self.table.config()
+    }
+
+    /// Changes limits and upstream, for connections that come from now on.
+    pub(super) fn configure(&self, config: TcpConfig) {
+        self.table.configure(config);
+    }
+
+    /// Appends the connections that are open.
+    pub(super) fn read(&self, sessions: &mut Vec<SessionInfo>) {
+        self.table.read(sessions);
+    }
+}
+
+impl Drop for TcpListener {
+    /// Accepts no more; open connections go on.
+    fn drop(&mut self) {
+        self.closed.cancel();
+    }
+}
+
+async fn accept(
+    socket: net::TcpListener,
+    table: Arc<Table>,
+    ledger: Arc<Ledger>,
+    tasks: TaskTracker,
+    stop: Stop,
+) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    let socket = Acceptor::from_std(socket)?;
+    while let Some(accepted) = stop.accepting.run_until_cancelled(socket.accept()).await {
+        match accepted {
+            Ok((stream, client)) => {
+                let client = ClientAddr::new(client);
+                admit(stream, client, &table, &ledger, &tasks, &stop);
+            }
+            Err(error) => pause_after(&error).await,
+        }
+    }
+    Ok(())
+}
+
+fn admit(
+    stream: TcpStream,
+    client: ClientAddr,
+    table: &Arc<Table>,
+    ledger: &Arc<Ledger>,
+    tasks: &TaskTracker,
+    stop: &Stop,
+) {
+    match table.open(ledger.next_number(), client) {
+        Ok(place) => {
+            let connection = Connection::new(stream, place, Arc::clone(ledger));
+            let cut = stop.relaying.clone();
+            tasks.spawn(async move { connection.run(cut).await });
+        }
+        Err(reason) => {
+            ledger.tcp().here().refused.increment(reason.index());
+            debug!(%client, reason = reason.as_str(), "TCP connection refused");
+        }
+    }
+}
+
+async fn pause_after(error: &io::Error) {
+    let clients_fault =
+        matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset);
+    if !clients_fault {
+        warn!(%error, "cannot accept a TCP connection");
+        sleep(ACCEPT_PAUSE).await;
+    }
+}

@@ -1,0 +1,291 @@
+//! What the task of one listening socket owns. Each turn of its loop does one bounded thing, picked
+//! at random among what is ready: datagrams up, datagrams down, expiry, a page for the control plane.
+
+use std::io;
+use std::net::{self, IpAddr};
+use std::ops::Range;
+use std::pin::pin;
+use std::sync::Arc;
+
+use selat_core::relay::{ClientAddr, DropReason, Session, SessionId, Sessions, Verdict};
+use selat_runtime::counters::Counter;
+use selat_runtime::udp::{Batch, DatagramSocket, Received, receive_now, send_connected};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::PageRequest;
+use super::upstreams::Upstreams;
+use crate::relay::config::UdpConfig;
+use crate::relay::ledger::{Ledger, UdpCounters};
+use crate::relay::session::{Protocol, SessionInfo};
+
+/// Sessions that one turn ends; closing a socket takes as long as forwarding a datagram.
+const EXPIRED_MAX: usize = 256;
+
+/// One listening socket, its sessions and their upstream sockets.
+pub(super) struct UdpRelay {
+    socket: DatagramSocket,
+    config: UdpConfig,
+    shares: u32,
+    sessions: Sessions,
+    upstreams: Upstreams,
+    /// Empty between turns.
+    batch: Batch,
+    /// Upstream sockets that have something to read, as [`SessionId::to_bits`].
+    ready: Vec<u64>,
+    /// Where each datagram of a batch goes; reused so that a turn allocates nothing.
+    routes: Vec<Option<SessionId>>,
+    ledger: Arc<Ledger>,
+    /// Whether the last session that was to be opened got no socket.
+    starved: bool,
+}
+
+impl UdpRelay {
+    /// A relay on one of `shares` sockets of a listener. The kernel spreads the clients over them,
+    /// so each has its share of the limits.
+    ///
+    /// # Errors
+    /// The socket cannot be watched.
+    pub(super) fn new(
+        socket: net::UdpSocket,
+        shares: u32,
+        config: UdpConfig,
+        ledger: Arc<Ledger>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            socket: DatagramSocket::new(socket)?,
+            config,
+            shares,
+            sessions: Sessions::new(config.limits.share(shares), now()),
+            upstreams: Upstreams::new()?,
+            batch: Batch::new(),
+            ready: Vec::new(),
+            routes: Vec::new(),
+            ledger,
+            starved: false,
+        })
+    }
+
+    /// Relays until `stop`, or until its listener is dropped.
+    pub(super) async fn run(
+        mut self,
+        mut asked: mpsc::Receiver<PageRequest>,
+        mut configured: watch::Receiver<UdpConfig>,
+        stop: CancellationToken,
+    ) {
+        let mut stopped = pin!(stop.cancelled());
+        let mut expiry = pin!(sleep_until(Instant::now()));
+        let mut armed = false;
+        loop {
+            tokio::select! {
+                () = &mut stopped => break,
+                request = asked.recv() => match request {
+                    Some(request) => self.answer(request),
+                    None => break,
+                },
+                Ok(()) = configured.changed() => {
+                    self.configure(*configured.borrow_and_update());
+                    armed = false;
+                }
+                () = &mut expiry, if armed => {
+                    self.expire();
+                    armed = false;
+                }
+                received = self.socket.receive(&mut self.batch) => self.carry_up(received),
+                ready = self.upstreams.ready(&mut self.ready) => self.carry_down(ready).await,
+            }
+            // Use only moves the next timeout later, so a timer that is set can stay.
+            if !armed && let Some(deadline) = self.sessions.next_timeout() {
+                expiry.as_mut().reset(deadline.into());
+                armed = true;
+            }
+        }
+        (0..self.sessions.len()).for_each(|_| self.counters().sessions.decrement());
+    }
+
+    fn counters(&self) -> &UdpCounters {
+        self.ledger.udp().here()
+    }
+
+    fn drop_datagrams(&self, reason: DropReason, datagrams: u64) {
+        self.counters().dropped.add(reason.index(), datagrams);
+    }
+
+    /// Takes in what one receive said, from either side.
+    fn note(&self, received: io::Result<Received>) {
+        match received {
+            Ok(received) => {
+                self.drop_datagrams(DropReason::Truncated, received.truncated);
+                self.drop_datagrams(DropReason::UpstreamRefused, received.refused);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => debug!(%error, "receive failed"),
+        }
+    }
+
+    /// Forwards the batch that came from clients. Neighbours of one session share a system call.
+    fn carry_up(&mut self, received: io::Result<Received>) {
+        self.note(received);
+        let now = now();
+        let mut routes = std::mem::take(&mut self.routes);
+        routes.clear();
+        routes.extend((0..self.batch.len()).map(|index| self.route(index, now)));
+        let mut start = 0;
+        for run in routes.chunk_by(PartialEq::eq) {
+            let end = start + run.len();
+            if let Some(id) = run[0] {
+                self.send_up(id, start..end);
+            }
+            start = end;
+        }
+        self.routes = routes;
+        self.batch.clear();
+    }
+
+    /// Finds or opens the session of the `index`th datagram of the batch.
+    fn route(&mut self, index: usize, now: std::time::Instant) -> Option<SessionId> {
+        let datagram = self.batch.datagram(index)?;
+        let (client, local) = (ClientAddr::new(datagram.peer), datagram.local);
+        match self.sessions.handle(client, datagram.payload.len(), now) {
+            Verdict::Forward(id) => Some(id),
+            Verdict::Open { session, shed } => {
+                if let Some(shed) = shed {
+                    self.retire(&shed, &self.counters().shed, "shed");
+                    self.upstreams.close(shed.id());
+                }
+                self.open(session, client, local)
+            }
+            Verdict::Drop(reason) => {
+                self.drop_datagrams(reason, 1);
+                None
+            }
+        }
+    }
+
+    fn open(
+        &mut self,
+        id: SessionId,
+        client: ClientAddr,
+        local: Option<IpAddr>,
+    ) -> Option<SessionId> {
+        let number = self.ledger.next_number();
+        let opened = self.upstreams.open(id, number, self.config.upstream, local);
+        if let Err(error) = opened {
+            self.sessions.close(id);
+            self.drop_datagrams(DropReason::UpstreamUnavailable, 1);
+            if !std::mem::replace(&mut self.starved, true) {
+                let upstream = self.config.upstream;
+                warn!(%upstream, %error, "cannot open UDP sessions");
+            }
+            return None;
+        }
+        self.starved = false;
+        self.counters().opened.increment();
+        self.counters().sessions.increment();
+        debug!(session = number, %client, "UDP session opened");
+        Some(id)
+    }
+
+    fn send_up(&self, id: SessionId, run: Range<usize>) {
+        let Some(upstream) = self.upstreams.find(id) else {
+            return self.drop_datagrams(DropReason::SessionEnded, run.len() as u64);
+        };
+        let sent = send_connected(&upstream.socket, &self.batch, run);
+        self.counters().up_datagrams.add(sent.datagrams);
+        self.counters().up_bytes.add(sent.bytes);
+        self.drop_datagrams(DropReason::SendFailed, sent.failed);
+        self.drop_datagrams(DropReason::UpstreamRefused, sent.refused);
+    }
+
+    /// Sends to clients what the ready upstream sockets have: at most a batch of each.
+    async fn carry_down(&mut self, ready: io::Result<()>) {
+        if let Err(error) = ready {
+            return debug!(%error, "waiting for upstreams failed");
+        }
+        let now = now();
+        for index in 0..self.ready.len() {
+            self.take_replies(SessionId::from_bits(self.ready[index]), now);
+            if self.batch.is_full() {
+                self.send_down().await;
+            }
+        }
+        self.send_down().await;
+    }
+
+    /// Adds what one upstream socket has to the batch, addressed to its client.
+    fn take_replies(&mut self, id: SessionId, now: std::time::Instant) {
+        let Some(upstream) = self.upstreams.find(id) else { return };
+        let first = self.batch.len();
+        let received = receive_now(&upstream.socket, &mut self.batch);
+        for index in first..self.batch.len() {
+            let len = self.batch.datagram(index).map_or(0, |datagram| datagram.payload.len());
+            match self.sessions.reply(id, len, now) {
+                Some(client) => self.batch.redirect(index, client.socket_addr(), upstream.local),
+                None => {
+                    self.batch.discard(index);
+                    self.drop_datagrams(DropReason::SessionEnded, 1);
+                }
+            }
+        }
+        self.note(received);
+    }
+
+    async fn send_down(&mut self) {
+        let sent = self.socket.send(&self.batch).await;
+        self.counters().down_datagrams.add(sent.datagrams);
+        self.counters().down_bytes.add(sent.bytes);
+        self.drop_datagrams(DropReason::SendFailed, sent.failed);
+        self.batch.clear();
+    }
+
+    fn expire(&mut self) {
+        let expired: Vec<_> = self.sessions.expire(now()).take(EXPIRED_MAX).collect();
+        for session in expired {
+            self.retire(&session, &self.counters().expired, "idle");
+            self.upstreams.close(session.id());
+        }
+    }
+
+    /// Counts a session that the table has given up.
+    fn retire(&self, session: &Session, why: &Counter, reason: &'static str) {
+        why.increment();
+        self.counters().sessions.decrement();
+        let (up, down) = (session.up().datagrams, session.down().datagrams);
+        debug!(client = %session.client(), up, down, reason, "UDP session ended");
+    }
+
+    fn configure(&mut self, config: UdpConfig) {
+        self.config = config;
+        self.sessions.set_limits(config.limits.share(self.shares), now());
+    }
+
+    fn answer(&self, request: PageRequest) {
+        let now = now();
+        let page = self.sessions.page(request.index);
+        let page = page.map(|page| page.filter_map(|session| self.info(session, now)).collect());
+        // Whoever asked may have gone.
+        let _ = request.answer.send(page);
+    }
+
+    fn info(&self, session: &Session, now: std::time::Instant) -> Option<SessionInfo> {
+        let upstream = self.upstreams.find(session.id())?;
+        Some(SessionInfo {
+            protocol: Protocol::Udp,
+            number: upstream.number,
+            client: session.client(),
+            listener: self.socket.local_addr(),
+            upstream: upstream.addr,
+            age: now.saturating_duration_since(session.opened()),
+            idle: now.saturating_duration_since(session.last_used()),
+            up: session.up(),
+            down: session.down(),
+        })
+    }
+}
+
+/// The runtime's clock, which tests can set, in the type that `core` knows.
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
