@@ -322,8 +322,9 @@ mod tests {
 
     #[test]
     fn residence_reads_both_timestamp_formats_and_refuses_a_clock_gone_back() {
-        let answer = |error, received, sent| {
-            ReflectorPacket { error, ..ReflectorPacket::answering(&PROBE, 0, received, sent, 1) }
+        let answer = |error, received, sent| ReflectorPacket {
+            error,
+            ..ReflectorPacket::answering(&PROBE, 0, received, sent, 1)
         };
         let ntp = |nanos| Timestamp::from_unix(Duration::from_nanos(nanos));
         let ptp = |seconds: u64, nanos: u64| Timestamp(seconds << 32 | nanos);
