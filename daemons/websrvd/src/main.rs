@@ -1,2 +1,58 @@
-//! Placeholder.
-fn main() {}
+//! The daemon's process: flags in, exit code out.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+use selat_proto::socket::Daemon;
+use selat_runtime::{config::Sources, process};
+
+/// Serves a folder over HTTP and sends UDP datagrams back.
+///
+/// A flag wins over an environment variable (WEBSRVD_ROOT and so on), which wins over the file.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// Configuration file [default: /etc/selat/websrvd.toml, if it is there].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Only say whether the configuration is good.
+    #[arg(long)]
+    check: bool,
+    /// Directory that is served.
+    #[arg(long, value_name = "DIR")]
+    root: Option<String>,
+    /// Address to serve HTTP on, such as 127.0.0.1:8000 or :8000; may be repeated.
+    #[arg(long, value_name = "ADDR")]
+    http: Vec<String>,
+    /// Address to send UDP datagrams back on; may be repeated.
+    #[arg(long, value_name = "ADDR")]
+    echo: Vec<String>,
+    /// Path of the control socket.
+    #[arg(long, value_name = "PATH")]
+    control: Option<String>,
+    /// Threads that serve data; 0 is one for each processor.
+    #[arg(long, value_name = "N")]
+    threads: Option<String>,
+}
+
+impl Args {
+    fn sources(self) -> Sources {
+        let sources = Sources::of(Daemon::Websrvd.name());
+        let sources = match self.config {
+            Some(file) => sources.with_file(file),
+            None => sources,
+        };
+        sources
+            .with_flag("root", self.root)
+            .with_flag("http", self.http)
+            .with_flag("echo", self.echo)
+            .with_flag("control", self.control)
+            .with_flag("threads", self.threads)
+    }
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let check_only = args.check;
+    process::run(Daemon::Websrvd, args.sources(), check_only, websrvd::run)
+}

@@ -1,0 +1,309 @@
+//! websrvd's configuration: every key with its bounds and its default, once.
+
+use std::{fmt, net::SocketAddr, path::Path, path::PathBuf, thread, time::Duration};
+
+use http::HeaderValue;
+use rustix::fs::{Mode, OFlags};
+use selat_proto::socket::Daemon;
+use selat_runtime::{
+    config::{ConfigErrors, Layers, Sources, text},
+    listen, log,
+    process::ProcessConfig,
+    serve::HttpLimits,
+    workers::THREADS_MAX,
+};
+
+/// Most time that any timeout may be.
+const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Keys that are read once, when the daemon starts.
+const FIXED_KEYS: [&str; 4] = ["control", "control_group", "threads", "limits.connections"];
+
+/// A configuration that cannot be invalid. The sample in `packaging/websrvd.toml` explains each key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub(crate) root: PathBuf,
+    pub(crate) http: Vec<SocketAddr>,
+    pub(crate) echo: Vec<SocketAddr>,
+    pub(crate) control: PathBuf,
+    pub(crate) control_group: Option<String>,
+    threads: usize,
+    pub(crate) log: String,
+    pub(crate) cache_control: Option<HeaderValue>,
+    pub(crate) limits: Limits,
+    pub(crate) timeouts: Timeouts,
+}
+
+/// What there may be at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Connections open at once.
+    pub(crate) connections: usize,
+    /// Bytes of a request's head.
+    pub(crate) header_bytes: usize,
+    /// Header fields of a request.
+    pub(crate) headers: usize,
+    /// HTTP/2 streams open at once on one connection.
+    pub(crate) streams: u32,
+    /// Files that may be waited for at once.
+    pub(crate) disk_jobs: usize,
+}
+
+/// How long things may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Timeouts {
+    /// A request's head to arrive.
+    pub(crate) header: Duration,
+    /// A client to take some bytes.
+    pub(crate) write: Duration,
+    /// A request to wait for a place among the disk jobs.
+    pub(crate) disk: Duration,
+    /// Idle connections to be used once more while the daemon stops.
+    pub(crate) linger: Duration,
+    /// What is in flight to end, after that.
+    pub(crate) drain: Duration,
+}
+
+impl ProcessConfig for Config {
+    fn read(sources: &Sources) -> Result<Self, ConfigErrors> {
+        let mut layers = sources.read();
+        let config = Self::settings(&mut layers);
+        config.check(&mut layers);
+        layers.finish(config)
+    }
+
+    fn log_filter(&self) -> &str {
+        &self.log
+    }
+}
+
+impl Config {
+    /// Each key with its parser and its default.
+    fn settings(layers: &mut Layers<'_>) -> Self {
+        let control = Daemon::Websrvd.own_control_socket();
+        Self {
+            root: layers.one("root", text::path, "/usr/share/websrvd/www".into()),
+            http: layers.many("http", text::address, vec![([127, 0, 0, 1], 8000).into()]),
+            echo: layers.many("echo", text::address, vec![([127, 0, 0, 1], 9000).into()]),
+            control: layers.one("control", text::path, control),
+            control_group: layers.one("control_group", unless_empty, None),
+            threads: layers.one("threads", text::number_within(0, THREADS_MAX), 0),
+            log: layers.one("log", log_filter, log::DEFAULT_FILTER.to_owned()),
+            cache_control: layers.one(
+                "cache_control",
+                field_value,
+                Some(HeaderValue::from_static("max-age=60")),
+            ),
+            limits: Limits::settings(layers),
+            timeouts: Timeouts::settings(layers),
+        }
+    }
+
+    /// What no key can know alone.
+    fn check(&self, layers: &mut Layers<'_>) {
+        if let Err(problem) = openable(&self.root) {
+            layers.refuse("root", problem);
+        }
+        // A TCP and a UDP port of one number are two ports.
+        for (key, addresses) in [("http", &self.http), ("echo", &self.echo)] {
+            for address in listen::repeated(addresses) {
+                layers.refuse(key, format!("{address} is covered by an address before it"));
+            }
+        }
+        if self.http.is_empty() && self.echo.is_empty() {
+            layers.refuse("http", "nothing would be served: http or echo needs an address");
+        }
+    }
+
+    /// Data-plane threads, at least one.
+    pub(crate) fn threads(&self) -> usize {
+        match self.threads {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+
+    /// The limits of one HTTP connection.
+    pub(crate) fn http_limits(&self) -> HttpLimits {
+        HttpLimits {
+            header_bytes_max: self.limits.header_bytes,
+            headers_max: self.limits.headers,
+            header_timeout: self.timeouts.header,
+            write_timeout: self.timeouts.write,
+            streams_max: self.limits.streams,
+        }
+    }
+
+    /// What `next` says otherwise.
+    pub(crate) fn changes(&self, next: &Self) -> Vec<Change> {
+        self.shown()
+            .into_iter()
+            .zip(next.shown())
+            .filter(|(from, to)| from != to)
+            .map(|((key, from), (_, to))| Change { key, from, to })
+            .collect()
+    }
+
+    /// Every key with its value as a person reads it.
+    fn shown(&self) -> Vec<(&'static str, String)> {
+        let Self { limits, timeouts, .. } = self;
+        vec![
+            ("root", self.root.display().to_string()),
+            ("http", format!("{:?}", self.http)),
+            ("echo", format!("{:?}", self.echo)),
+            ("control", self.control.display().to_string()),
+            ("control_group", self.control_group.clone().unwrap_or_default()),
+            ("threads", self.threads().to_string()),
+            ("log", self.log.clone()),
+            ("cache_control", format!("{:?}", self.cache_control)),
+            ("limits.connections", limits.connections.to_string()),
+            ("limits.header_bytes", limits.header_bytes.to_string()),
+            ("limits.headers", limits.headers.to_string()),
+            ("limits.streams", limits.streams.to_string()),
+            ("limits.disk_jobs", limits.disk_jobs.to_string()),
+            ("timeouts.header", format!("{:?}", timeouts.header)),
+            ("timeouts.write", format!("{:?}", timeouts.write)),
+            ("timeouts.disk", format!("{:?}", timeouts.disk)),
+            ("timeouts.linger", format!("{:?}", timeouts.linger)),
+            ("timeouts.drain", format!("{:?}", timeouts.drain)),
+        ]
+    }
+}
+
+impl Limits {
+    fn settings(layers: &mut Layers<'_>) -> Self {
+        let defaults = HttpLimits::default();
+        Self {
+            connections: layers.one(
+                "limits.connections",
+                text::number_within(1, 1_000_000),
+                10_000,
+            ),
+            // hyper takes no buffer under 8 KiB.
+            header_bytes: layers.one(
+                "limits.header_bytes",
+                |text| Ok(text::bytes_within(8 << 10, 1 << 20)(text)? as usize),
+                defaults.header_bytes_max,
+            ),
+            headers: layers.one(
+                "limits.headers",
+                text::number_within(1, 10_000),
+                defaults.headers_max,
+            ),
+            streams: layers.one(
+                "limits.streams",
+                text::number_within(1, 10_000),
+                defaults.streams_max,
+            ),
+            disk_jobs: layers.one("limits.disk_jobs", text::number_within(1, 10_000), 64),
+        }
+    }
+}
+
+impl Timeouts {
+    fn settings(layers: &mut Layers<'_>) -> Self {
+        let defaults = HttpLimits::default();
+        let some = text::duration_within(Duration::from_millis(1), TIMEOUT_MAX);
+        let any = text::duration_within(Duration::ZERO, TIMEOUT_MAX);
+        Self {
+            header: layers.one("timeouts.header", &some, defaults.header_timeout),
+            write: layers.one("timeouts.write", &some, defaults.write_timeout),
+            disk: layers.one("timeouts.disk", &some, Duration::from_secs(5)),
+            linger: layers.one("timeouts.linger", &any, Duration::from_secs(1)),
+            drain: layers.one("timeouts.drain", &any, Duration::from_secs(30)),
+        }
+    }
+}
+
+/// One key whose value differs between two configurations.
+#[derive(Debug)]
+pub(crate) struct Change {
+    key: &'static str,
+    from: String,
+    to: String,
+}
+
+impl Change {
+    /// Whether only a start of the daemon puts it in force.
+    pub(crate) fn needs_restart(&self) -> bool {
+        FIXED_KEYS.contains(&self.key)
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} is now {}", self.key, self.from, self.to)
+    }
+}
+
+fn openable(root: &Path) -> Result<(), String> {
+    rustix::fs::open(root, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map(drop)
+        .map_err(|errno| match errno {
+            rustix::io::Errno::NOENT => "there is no such directory".to_owned(),
+            rustix::io::Errno::NOTDIR => "this is not a directory".to_owned(),
+            other => format!("cannot open the directory: {other}"),
+        })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the form of every parser of a value")]
+fn unless_empty(text: &str) -> Result<Option<String>, String> {
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+fn log_filter(directives: &str) -> Result<String, String> {
+    log::filter(directives).map_err(|error| error.to_string())?;
+    Ok(directives.to_owned())
+}
+
+fn field_value(text: &str) -> Result<Option<HeaderValue>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    HeaderValue::from_str(text).map(Some).map_err(|_| "a header field's value is expected".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The packaged sample with its keys in force.
+    fn sample() -> String {
+        include_str!("../../../packaging/websrvd.toml")
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) => key,
+                _ => line,
+            })
+            .fold(String::new(), |text, line| text + line + "\n")
+    }
+
+    #[test]
+    fn the_packaged_sample_says_the_defaults_of_every_key() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("websrvd.toml");
+        std::fs::write(&file, sample()).expect("written");
+        let sources = Sources::of("websrvdsample");
+        let with_sample = sources.clone().with_file(file);
+        let mut layers = with_sample.read();
+        let mut sampled = Config::settings(&mut layers);
+        let sampled_keys = sample().lines().filter(|line| line.contains(" = ")).count();
+        assert_eq!(layers.keys().count(), sampled_keys, "every key is in the sample");
+        sampled = layers.finish(sampled).expect("a good sample");
+        // The default depends on the environment that the daemon is started in.
+        assert_eq!(sampled.control, Path::new("/run/websrvd/control.sock"));
+        sampled.control = Daemon::Websrvd.own_control_socket();
+        let defaults = Config::settings(&mut sources.without_file().read());
+        assert_eq!(sampled, defaults);
+    }
+
+    #[test]
+    fn every_key_is_shown_when_it_changes() {
+        let sources = Sources::of("websrvdsample").without_file();
+        let mut layers = sources.read();
+        let shown = Config::settings(&mut layers).shown();
+        let keys: std::collections::BTreeSet<_> = shown.iter().map(|(key, _)| *key).collect();
+        assert_eq!(keys, layers.keys().collect());
+        assert!(FIXED_KEYS.iter().all(|key| keys.contains(key)));
+    }
+}
