@@ -190,7 +190,7 @@ fn one_client_network_has_a_share_of_the_table_only() {
 }
 
 #[test]
-fn sources_that_no_reply_can_reach_open_nothing() {
+fn sources_that_cannot_or_must_not_be_answered_open_nothing() {
     let sources = [
         "192.0.2.1:0",
         "0.0.0.0:9",
@@ -204,7 +204,11 @@ fn sources_that_no_reply_can_reach_open_nothing() {
     for source in sources {
         assert_eq!(table.drops(source), DropReason::Unanswerable, "{source}");
     }
+    for source in ["192.0.2.1:7", "192.0.2.1:19", "[2001:db8::1]:13"] {
+        assert_eq!(table.drops(source), DropReason::ReservedPort, "{source}");
+    }
     assert!(table.sessions.is_empty());
+    table.opens("192.0.2.1:123");
 }
 
 #[test]
@@ -248,7 +252,7 @@ fn pages_show_every_session_once() {
     let mut table = Table::new(Limits::default());
     let clients = PAGE_SLOTS * 2 + 10;
     let opened: Vec<_> =
-        (1..=clients).map(|port| table.opens(&format!("192.0.2.1:{port}"))).collect();
+        (0..clients).map(|n| table.opens(&format!("192.0.2.1:{}", 40_000 + n))).collect();
     table.sessions.close(opened[3]);
     let page = |index| table.sessions.page(index).map(|page| page.map(Session::id));
     let seen: Vec<_> = (0..).map_while(page).flatten().collect();

@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use selat_runtime::udp::{
-    BATCH_DATAGRAMS, Batch, DatagramSocket, Received, SocketSet, receive_now, send_connected,
+    BATCH_DATAGRAMS, Batch, Datagram, DatagramSocket, Received, SocketSet, receive_now,
+    send_connected,
 };
 
 fn bound(addr: &str) -> UdpSocket {
@@ -140,6 +141,23 @@ async fn a_datagram_that_cannot_be_sent_does_not_stop_the_others() {
     let sent = socket.send(&batch).await;
     assert_eq!((sent.datagrams, sent.failed), (2, 1));
     assert_eq!((read(&client), read(&client)), (b"1".to_vec(), b"3".to_vec()));
+}
+
+#[test]
+fn a_datagram_from_its_own_receiver_is_recognised() {
+    let parse = |addr: &str| addr.parse::<SocketAddr>().expect("an address");
+    for (own, peer, local, expected) in [
+        ("192.0.2.1:9000", "192.0.2.1:9000", None, true),
+        ("192.0.2.1:9000", "192.0.2.1:9001", None, false),
+        ("192.0.2.1:9000", "192.0.2.2:9000", None, false),
+        ("0.0.0.0:9000", "192.0.2.1:9000", Some("192.0.2.1"), true),
+        ("0.0.0.0:9000", "192.0.2.2:9000", Some("192.0.2.1"), false),
+        ("[::]:9000", "[::ffff:192.0.2.1]:9000", Some("::ffff:192.0.2.1"), true),
+    ] {
+        let local = local.map(|ip| ip.parse().expect("an address"));
+        let datagram = Datagram { payload: b"", peer: parse(peer), local };
+        assert_eq!(datagram.came_from(parse(own)), expected, "{peer} at {own}");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use selat_runtime::counters::{Counter, PerThread, Tally};
 use selat_runtime::udp::{Batch, Datagram, DatagramSocket, Received, Sent};
+use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -109,6 +110,10 @@ async fn answer(socket: &DatagramSocket, echo_ports: &[u16], counters: &EchoCoun
         }
         discard_refused(&mut batch, socket.local_addr(), echo_ports, counters);
         counters.count_sent(socket.send(&batch).await);
+        // The thread's connections must not wait for a flood to end.
+        if batch.is_full() {
+            yield_now().await;
+        }
     }
 }
 
@@ -130,9 +135,8 @@ fn discard_refused(
 
 /// Why a datagram must not be answered, if so.
 fn refusal(datagram: &Datagram<'_>, own: SocketAddr, echo_ports: &[u16]) -> Option<DropReason> {
-    let own_ip = datagram.local.unwrap_or(own.ip());
     let port = datagram.peer.port();
-    if port == own.port() && datagram.peer.ip() == own_ip {
+    if datagram.came_from(own) {
         Some(DropReason::OwnAddress)
     } else if RESERVED_PORTS.contains(&port) || echo_ports.contains(&port) {
         Some(DropReason::ReservedPort)

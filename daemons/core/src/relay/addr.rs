@@ -4,6 +4,11 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+/// Source ports of services that answer anything, which no client uses: echo, systat, daytime,
+/// quote of the day, chargen, time. Relayed to an upstream that answers too, one forged datagram would go to
+/// and fro for ever (CVE-2024-2169).
+const RESERVED_PORTS: [u16; 6] = [7, 11, 13, 17, 19, 37];
+
 /// Address that a client's datagrams come from and its replies go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddr(SocketAddr);
@@ -29,6 +34,11 @@ impl ClientAddr {
         let ip = self.0.ip().to_canonical();
         let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
         self.0.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
+    }
+
+    /// Whether it is the address of a service that would answer the reply.
+    pub fn is_reserved(self) -> bool {
+        RESERVED_PORTS.contains(&self.0.port())
     }
 }
 

@@ -5,6 +5,10 @@
 pub enum DropReason {
     /// No reply could reach the source: port 0, or an address of no single host.
     Unanswerable,
+    /// The source port is a service that answers whatever comes: it would never stop.
+    ReservedPort,
+    /// It claims to come from the very socket that received it.
+    OwnAddress,
     /// The client's network has as many sessions as one may have.
     ClientCap,
     /// The table is full and every session in it was used lately.
@@ -27,8 +31,10 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order of [`DropReason::index`].
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Unanswerable,
+        Self::ReservedPort,
+        Self::OwnAddress,
         Self::ClientCap,
         Self::TableFull,
         Self::OpenRate,
@@ -49,6 +55,8 @@ impl DropReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unanswerable => "unanswerable",
+            Self::ReservedPort => "reserved_port",
+            Self::OwnAddress => "own_address",
             Self::ClientCap => "client_cap",
             Self::TableFull => "table_full",
             Self::OpenRate => "open_rate",

@@ -157,6 +157,9 @@ impl Sessions {
         if !from.is_answerable() {
             return Err(DropReason::Unanswerable);
         }
+        if from.is_reserved() {
+            return Err(DropReason::ReservedPort);
+        }
         let of_client = self.by_network.get(&from.network()).copied().unwrap_or(0);
         if of_client >= self.limits.sessions_per_client_max {
             return Err(DropReason::ClientCap);

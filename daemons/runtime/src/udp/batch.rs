@@ -46,6 +46,14 @@ pub struct Datagram<'a> {
     pub local: Option<IpAddr>,
 }
 
+impl Datagram<'_> {
+    /// Whether it claims to come from the very socket, bound to `own`, that received it. Answering
+    /// it would go on for ever.
+    pub fn came_from(&self, own: SocketAddr) -> bool {
+        self.peer.port() == own.port() && self.peer.ip() == self.local.unwrap_or(own.ip())
+    }
+}
+
 impl Batch {
     /// An empty batch with room for datagrams of any length.
     pub fn new() -> Self {

@@ -9,8 +9,11 @@ use std::sync::Arc;
 
 use selat_core::relay::{ClientAddr, DropReason, Session, SessionId, Sessions, Verdict};
 use selat_runtime::counters::Counter;
-use selat_runtime::udp::{Batch, DatagramSocket, Received, receive_now, send_connected};
+use selat_runtime::udp::{
+    BATCH_DATAGRAMS, Batch, DatagramSocket, Received, receive_now, send_connected,
+};
 use tokio::sync::{mpsc, watch};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -79,7 +82,7 @@ impl UdpRelay {
         let mut expiry = pin!(sleep_until(Instant::now()));
         let mut armed = false;
         loop {
-            tokio::select! {
+            let carried = tokio::select! {
                 () = &mut stopped => break,
                 request = asked.recv() => match request {
                     Some(request) => self.answer(request),
@@ -88,18 +91,24 @@ impl UdpRelay {
                 Ok(()) = configured.changed() => {
                     self.configure(*configured.borrow_and_update());
                     armed = false;
+                    0
                 }
                 () = &mut expiry, if armed => {
                     self.expire();
                     armed = false;
+                    0
                 }
                 received = self.socket.receive(&mut self.batch) => self.carry_up(received),
                 ready = self.upstreams.ready(&mut self.ready) => self.carry_down(ready).await,
-            }
+            };
             // Use only moves the next timeout later, so a timer that is set can stay.
             if !armed && let Some(deadline) = self.sessions.next_timeout() {
                 expiry.as_mut().reset(deadline.into());
                 armed = true;
+            }
+            // The thread's other connections must not wait for a flood to end.
+            if carried >= BATCH_DATAGRAMS {
+                yield_now().await;
             }
         }
         (0..self.sessions.len()).for_each(|_| self.counters().sessions.decrement());
@@ -125,8 +134,9 @@ impl UdpRelay {
         }
     }
 
-    /// Forwards the batch that came from clients. Neighbours of one session share a system call.
-    fn carry_up(&mut self, received: io::Result<Received>) {
+    /// Forwards the batch that came from clients and says how many were in it. Neighbours of one
+    /// session share a system call.
+    fn carry_up(&mut self, received: io::Result<Received>) -> usize {
         self.note(received);
         let now = now();
         let mut routes = std::mem::take(&mut self.routes);
@@ -141,13 +151,19 @@ impl UdpRelay {
             start = end;
         }
         self.routes = routes;
+        let carried = self.batch.len();
         self.batch.clear();
+        carried
     }
 
     /// Finds or opens the session of the `index`th datagram of the batch.
     fn route(&mut self, index: usize, now: std::time::Instant) -> Option<SessionId> {
         let datagram = self.batch.datagram(index)?;
         let (client, local) = (ClientAddr::new(datagram.peer), datagram.local);
+        if datagram.came_from(self.socket.local_addr()) {
+            self.drop_datagrams(DropReason::OwnAddress, 1);
+            return None;
+        }
         match self.sessions.handle(client, datagram.payload.len(), now) {
             Verdict::Forward(id) => Some(id),
             Verdict::Open { session, shed } => {
@@ -199,19 +215,21 @@ impl UdpRelay {
         self.drop_datagrams(DropReason::UpstreamRefused, sent.refused);
     }
 
-    /// Sends to clients what the ready upstream sockets have: at most a batch of each.
-    async fn carry_down(&mut self, ready: io::Result<()>) {
+    /// Sends to clients what the ready upstream sockets have, at most a batch of each, and says how
+    /// many it was.
+    async fn carry_down(&mut self, ready: io::Result<()>) -> usize {
         if let Err(error) = ready {
-            return debug!(%error, "waiting for upstreams failed");
+            debug!(%error, "waiting for upstreams failed");
+            self.ready.clear();
         }
-        let now = now();
+        let (now, mut carried) = (now(), 0);
         for index in 0..self.ready.len() {
             self.take_replies(SessionId::from_bits(self.ready[index]), now);
             if self.batch.is_full() {
-                self.send_down().await;
+                carried += self.send_down().await;
             }
         }
-        self.send_down().await;
+        carried + self.send_down().await
     }
 
     /// Adds what one upstream socket has to the batch, addressed to its client.
@@ -232,12 +250,14 @@ impl UdpRelay {
         self.note(received);
     }
 
-    async fn send_down(&mut self) {
+    async fn send_down(&mut self) -> usize {
+        let carried = self.batch.len();
         let sent = self.socket.send(&self.batch).await;
         self.counters().down_datagrams.add(sent.datagrams);
         self.counters().down_bytes.add(sent.bytes);
         self.drop_datagrams(DropReason::SendFailed, sent.failed);
         self.batch.clear();
+        carried
     }
 
     fn expire(&mut self) {
@@ -261,12 +281,14 @@ impl UdpRelay {
         self.sessions.set_limits(config.limits.share(self.shares), now());
     }
 
-    fn answer(&self, request: PageRequest) {
+    /// Answers the control plane, which carries no datagram.
+    fn answer(&self, request: PageRequest) -> usize {
         let now = now();
         let page = self.sessions.page(request.index);
         let page = page.map(|page| page.filter_map(|session| self.info(session, now)).collect());
         // Whoever asked may have gone.
         let _ = request.answer.send(page);
+        0
     }
 
     fn info(&self, session: &Session, now: std::time::Instant) -> Option<SessionInfo> {
