@@ -11,8 +11,10 @@ use rustix::time::Timespec;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::batch::BATCH_DATAGRAMS;
+
 /// Most sockets that one wake-up names; the others come with the next, in turn.
-const READY_MAX: usize = 64;
+const READY_MAX: usize = BATCH_DATAGRAMS;
 
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 

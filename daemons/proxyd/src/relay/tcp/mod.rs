@@ -109,7 +109,13 @@ async fn accept(
 ) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     let socket = Acceptor::from_std(socket)?;
-    while let Some(accepted) = stop.accepting.run_until_cancelled(socket.accept()).await {
+    loop {
+        let accepted = tokio::select! {
+            // What the kernel has queued would be reset by closing the socket: it is served first.
+            biased;
+            accepted = socket.accept() => accepted,
+            () = stop.accepting.cancelled() => return Ok(()),
+        };
         match accepted {
             Ok((stream, client)) => {
                 let client = ClientAddr::new(client);
@@ -118,7 +124,6 @@ async fn accept(
             Err(error) => pause_after(&error).await,
         }
     }
-    Ok(())
 }
 
 fn admit(

@@ -80,11 +80,11 @@ impl Table {
         if state.open.len() >= config.connections_max as usize {
             return Err(RefuseReason::ConnectionCap);
         }
-        let of_client = state.by_network.entry(client.network()).or_default();
-        if *of_client >= config.connections_per_client_max {
+        let of_client = state.by_network.get(&client.network()).copied().unwrap_or(0);
+        if of_client >= config.connections_per_client_max {
             return Err(RefuseReason::ClientCap);
         }
-        *of_client += 1;
+        state.by_network.insert(client.network(), of_client + 1);
         let meter = Arc::new(Meter::new(client, config));
         state.open.insert(number, Arc::clone(&meter));
         Ok(Place { table: Arc::clone(self), number, meter })

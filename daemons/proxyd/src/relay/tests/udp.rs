@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 use std::net::{self, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use futures_util::{StreamExt, stream};
 use selat_core::relay::{DropReason, Limits};
@@ -193,6 +195,31 @@ async fn a_new_upstream_is_for_new_sessions() {
     timeout(PATIENCE, changed).await.expect("the change in time");
     assert_eq!(ask(&after, "3").await, "new:3");
     assert_eq!(ask(&before, "4").await, "old:4");
+}
+
+#[tokio::test]
+async fn sessions_can_be_read_and_ended_during_a_flood() {
+    let rig = Rig::start();
+    let listener = rig.listen(1, config(upstream_named("up").await, Limits::default()));
+    let flood = net::UdpSocket::bind(LOOPBACK).expect("a socket");
+    flood.connect(listener).expect("connected");
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let flooding = std::thread::spawn(move || {
+        while !stopped.load(Relaxed) {
+            // A send that is refused for want of room is a datagram less.
+            let _ = flood.send(&[0; 64]);
+        }
+    });
+    rig.until_sessions(1).await;
+    for _ in 0..20 {
+        let read = timeout(PATIENCE, rig.relay.sessions(None)).await.expect("an answer in time");
+        assert_eq!(read.len(), 1);
+    }
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    assert!(rig.relay.drain(deadline).await, "the relay hears that it must stop");
+    stop.store(true, Relaxed);
+    flooding.join().expect("no panic");
 }
 
 #[tokio::test]
