@@ -6,7 +6,7 @@ use http::Method;
 use proptest::prelude::*;
 use selat_core::cache::partial::{Combination, Coverage, Extent, combine};
 use selat_core::cache::policy::Decision;
-use selat_core::cache::reason::MissReason;
+use selat_core::cache::reason::{MissReason, StoreRefusal};
 use selat_core::http::conditional::EntityTag;
 use selat_core::http::range::{
     ByteRange, ContentRange, RangeSpec, Requested, Resolved, if_range_holds,
@@ -139,6 +139,21 @@ fn a_part_that_miscounts_its_end_is_believed_about_its_octets() {
     assert_eq!(part(4, 8, 20).fit(4), None);
     assert_eq!(part(4, 9, 10).fit(0), None);
     assert_eq!(Extent::Whole.fit(0), Some(Extent::Whole));
+}
+
+#[test]
+fn a_part_that_is_everything_becomes_whole() {
+    let fresh = "Cache-Control: max-age=60\nContent-Range: bytes";
+    let received = |range: &str, body_bytes| {
+        Story::answered(206, &format!("{fresh} {range}")).stored().received_in_full(body_bytes)
+    };
+    let whole = received("0-9/10", 10).expect("it arrived");
+    assert_eq!((whole.extent(), whole.status().as_u16()), (Extent::Whole, 200));
+    let some = received("0-4/10", 5).expect("it arrived");
+    assert_eq!((some.extent(), some.status().as_u16()), (part(0, 4, 10), 206));
+    assert_eq!(received("0-4/10", 4), Err(StoreRefusal::Range));
+    let plain = Story::answered(404, "Cache-Control: max-age=60").stored();
+    assert_eq!(plain.received_in_full(0).expect("it arrived").status(), 404);
 }
 
 #[test]

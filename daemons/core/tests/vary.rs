@@ -74,6 +74,8 @@ fn white_space_and_lines_do_not_matter_but_order_does() {
         ("Vary: Foo", "Foo: 1, 2", "Foo: 2, 1", false),
         ("Vary: Foo", "Foo: a", "Foo: A", false),
         ("Vary: Foo", "Foo: \"1, 2\"", "Foo: \"1,2\"", false),
+        // A quote left open in one line reaches into the next, in both requests alike.
+        ("Vary: Foo", "Foo: \"1\nFoo: 2\", 3", "Foo: \"1\nFoo: 2\", 3", true),
     ]);
 }
 

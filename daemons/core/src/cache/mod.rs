@@ -1,6 +1,6 @@
 //! What a shared HTTP cache decides (RFC 9111), for a store and a network it does not know.
 //!
-//! 1. [`key`] names what the client asked for.
+//! 1. [`key`] names what the client asked for; [`query`] leaves out what does not matter.
 //! 2. [`policy`] chooses among the stored responses: serve, revalidate, complete, fetch or pass.
 //! 3. [`storage`] judges the origin's answer and turns it into a [`stored::StoredMeta`].
 //! 4. [`validation`] merges a 304 or a HEAD into it; [`invalidate`] says what a write spoils;
@@ -13,6 +13,7 @@ pub mod key;
 pub mod options;
 pub mod partial;
 pub mod policy;
+pub mod query;
 pub mod reason;
 pub mod status;
 pub mod storage;

@@ -227,8 +227,9 @@ fn push_encoded(to: &mut String, text: &str) {
                 }
                 rest = &rest[2..];
             }
-            // Not an encoding at all: kept as it is, and so never equal to one.
-            _ => to.push('%'),
+            // Not an encoding at all: it becomes that of the sign itself, so that what follows cannot
+            // turn it into one.
+            _ => to.push_str("%25"),
         }
     }
     to.push_str(rest);
