@@ -1,2 +1,15 @@
-//! Placeholder.
-fn main() {}
+//! End-to-end tests: real daemons as processes, real sockets, real clients. A subject a module.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
+
+mod cache_commands;
+mod caching;
+mod collapsing;
+mod commands;
+mod config;
+mod control;
+mod drain;
+mod qos;
+mod relay;
+mod reload;
+mod service_manager;
+mod site;

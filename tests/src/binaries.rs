@@ -27,7 +27,9 @@ pub fn binary(program: &str) -> &'static Path {
         Some(directory) => ready(Path::new(&directory)),
         None => build(),
     });
-    built.get(program).unwrap_or_else(|| panic!("no program {program} was built"))
+    let path = built.get(program).unwrap_or_else(|| panic!("no program {program} was built"));
+    assert!(path.is_file(), "there is no {}", path.display());
+    path
 }
 
 /// A directory of this name under the build's own, for what is worth keeping between runs.
@@ -38,11 +40,7 @@ pub(crate) fn kept(name: &str) -> PathBuf {
 }
 
 fn ready(directory: &Path) -> HashMap<String, PathBuf> {
-    let paths = PROGRAMS.map(|program| (program.to_owned(), directory.join(program)));
-    for (_, path) in &paths {
-        assert!(path.is_file(), "$SELAT_BIN_DIR has no {}", path.display());
-    }
-    paths.into()
+    PROGRAMS.map(|program| (program.to_owned(), directory.join(program))).into()
 }
 
 fn build() -> HashMap<String, PathBuf> {

@@ -1,0 +1,197 @@
+//! What the cache keeps, what it must not, and what it says of it.
+
+use selat_tests::{Client, Daemon, Origin, Reply, Response, System};
+
+fn get(client: &mut Client, path: &str, headers: &[(&str, &str)]) -> Response {
+    client.request("GET", path, headers).unwrap()
+}
+
+fn is_hit(response: &Response) -> bool {
+    response.header("cache-status").contains("; hit")
+}
+
+#[test]
+fn a_second_request_is_a_hit_that_says_its_age() {
+    let system = System::start();
+    let mut client = Client::connect(system.proxyd.address("http"));
+    let miss = get(&mut client, "/", &[]);
+    let hit = get(&mut client, "/", &[]);
+    assert_eq!((miss.text(), hit.text()), ("hello".to_owned(), "hello".to_owned()));
+    let told = miss.header("cache-status");
+    assert!(told.starts_with("proxyd") && told.contains("fwd=uri-miss"), "{told}");
+    assert!(told.contains("; stored"), "{told}");
+    assert!(is_hit(&hit), "{:?}", hit.head);
+    assert!(hit.header("age").parse::<u32>().is_ok(), "{:?}", hit.head);
+}
+
+#[test]
+fn an_age_from_further_away_is_added_to() {
+    let reply = Reply::fresh("old").header("age", "1000");
+    let origin = Origin::with("/", reply);
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    get(&mut client, "/", &[]);
+    let age: u32 = get(&mut client, "/", &[]).header("age").parse().unwrap();
+    assert!((1000..1100).contains(&age), "{age}");
+}
+
+#[test]
+fn via_names_the_proxy_both_ways() {
+    let origin = Origin::with("/", Reply::fresh("x"));
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    let response = get(&mut client, "/", &[("via", "1.0 fred")]);
+    assert!(response.header("via").starts_with("1.1 "), "{:?}", response.head);
+    let forwarded = origin.requests("/")[0].header("via").to_owned();
+    assert!(forwarded.starts_with("1.0 fred, 1.1 "), "{forwarded}");
+}
+
+#[test]
+fn hop_by_hop_fields_go_no_further() {
+    let reply = Reply::fresh("x")
+        .header("connection", "x-mine, keep-alive")
+        .header("x-mine", "1")
+        .header("keep-alive", "timeout=5")
+        .header("proxy-authenticate", "Basic")
+        .header("x-yours", "2");
+    let origin = Origin::with("/", reply);
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    let response = get(
+        &mut client,
+        "/",
+        &[
+            ("connection", "x-hop, te"),
+            ("x-hop", "1"),
+            ("te", "trailers"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "keep-alive"),
+            ("x-end", "2"),
+        ],
+    );
+    let request = &origin.requests("/")[0];
+    for name in ["x-hop", "keep-alive", "proxy-connection", "te"] {
+        assert_eq!(request.header(name), "", "{name} was forwarded");
+    }
+    assert_eq!(request.header("x-end"), "2");
+    for name in ["x-mine", "keep-alive"] {
+        assert_eq!(response.header(name), "", "{name} was sent back");
+    }
+    assert_eq!(response.header("x-yours"), "2");
+    assert!(!is_hit(&response) && is_hit(&get(&mut client, "/", &[])));
+}
+
+#[test]
+fn variants_are_told_apart_by_what_vary_names() {
+    let origin = Origin::start();
+    origin.on_request("/", |request| {
+        Reply::fresh(request.header("accept-language")).header("vary", "accept-language")
+    });
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    for language in ["id", "en", "id", "en"] {
+        let response = get(&mut client, "/", &[("accept-language", language)]);
+        assert_eq!(response.text(), language);
+    }
+    assert_eq!(origin.count("/"), 2);
+}
+
+#[test]
+fn what_says_no_store_is_never_stored() {
+    let origin =
+        Origin::with("/", Reply::status(200).header("cache-control", "no-store").piece("x"));
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    for _ in 0..3 {
+        assert!(!is_hit(&get(&mut client, "/", &[])));
+    }
+    assert_eq!(origin.count("/"), 3);
+}
+
+#[test]
+fn a_stale_entry_is_revalidated_with_its_etag() {
+    let origin = Origin::start();
+    origin.on_request("/", |request| {
+        let status = if request.header("if-none-match") == "\"v1\"" { 304 } else { 200 };
+        let reply =
+            Reply::status(status).header("cache-control", "max-age=0").header("etag", "\"v1\"");
+        if status == 200 { reply.piece("body") } else { reply }
+    });
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    for _ in 0..3 {
+        let response = get(&mut client, "/", &[]);
+        assert_eq!((response.status(), response.text().as_str()), (200, "body"));
+    }
+    let conditions: Vec<_> = origin
+        .requests("/")
+        .iter()
+        .map(|request| request.header("if-none-match").to_owned())
+        .collect();
+    assert_eq!(conditions, ["", "\"v1\"", "\"v1\""]);
+}
+
+#[test]
+fn a_post_makes_what_is_stored_invalid() {
+    let origin = Origin::with("/", Reply::fresh("x"));
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    get(&mut client, "/", &[]);
+    assert!(is_hit(&get(&mut client, "/", &[])));
+    client.request("POST", "/", &[("content-length", "0")]).unwrap();
+    assert!(!is_hit(&get(&mut client, "/", &[])));
+}
+
+#[test]
+fn a_head_is_answered_from_a_stored_get() {
+    let origin = Origin::with("/", Reply::fresh("12345"));
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    get(&mut client, "/", &[]);
+    let head = client.request("HEAD", "/", &[]).unwrap();
+    assert!(is_hit(&head), "{:?}", head.head);
+    assert_eq!(head.header("content-length"), "5");
+    assert_eq!(origin.count("/"), 1);
+}
+
+#[test]
+fn conditions_and_ranges_are_answered_from_the_cache() {
+    let origin = Origin::with("/", Reply::fresh("0123456789").header("etag", "\"v1\""));
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    get(&mut client, "/", &[]);
+    assert_eq!(get(&mut client, "/", &[("if-none-match", "\"v1\"")]).status(), 304);
+    let part = get(&mut client, "/", &[("range", "bytes=2-4")]);
+    assert_eq!((part.status(), part.text().as_str()), (206, "234"));
+    assert_eq!(origin.count("/"), 1);
+}
+
+#[test]
+fn an_origin_that_is_gone_is_a_502_with_a_reason() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let proxyd = Daemon::caching(nobody).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    let response = get(&mut client, "/", &[]);
+    assert_eq!(response.status(), 502);
+    assert!(response.header("cache-status").starts_with("proxyd"), "{:?}", response.head);
+}
+
+#[test]
+fn the_cache_stays_within_its_memory() {
+    let origin = Origin::start();
+    let body = vec![b'x'; 256 << 10];
+    for number in 0..32 {
+        origin.on(&format!("/{number}"), Reply::fresh(&body));
+    }
+    let proxyd = Daemon::caching(origin.address()).args(["--cache-memory", "4MiB"]).start();
+    let netctl = selat_tests::Netctl::new().proxyd(&proxyd);
+    let mut client = Client::connect(proxyd.address("http"));
+    for number in 0..32 {
+        assert_eq!(get(&mut client, &format!("/{number}"), &[]).body, body);
+    }
+    let stats = netctl.json(&["cache", "stats"]);
+    let number = |name: &str| stats[name].as_u64().unwrap();
+    assert_eq!(number("memory_max_bytes"), 4 << 20);
+    assert!(number("memory_bytes") <= number("memory_max_bytes"), "{stats}");
+    assert!(number("evictions") >= 16 && number("entries") >= 4, "{stats}");
+}

@@ -1,0 +1,70 @@
+//! Stopping without losing a request.
+
+use selat_tests::{Client, Daemon, Gate, Load, Origin, Reply, Reuse, System};
+
+#[test]
+fn kept_connections_lose_no_request_when_a_daemon_stops() {
+    let system = System::start();
+    let System { proxyd, websrvd, .. } = system;
+    for mut daemon in [proxyd, websrvd] {
+        let load = Load::start(daemon.address("http"), "/", "hello", Reuse::KeepAlive, 8);
+        load.wait_for_more(200);
+        daemon.terminate();
+        // Each client goes on until it is told that its connection ends and nobody listens any more.
+        let tally = load.join();
+        assert_eq!(tally.failed, [] as [String; 0], "after {} good", tally.ok);
+        assert_eq!(daemon.exit_status().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_response_in_flight_is_finished_before_the_exit() {
+    let gate = Gate::new();
+    let origin = Origin::with("/", Reply::fresh("first,").wait(&gate).piece("second"));
+    let mut proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    client.send("GET", "/", &[]).unwrap();
+    client.receive_head().unwrap();
+    assert_eq!(client.read_exactly(6).unwrap(), b"first,");
+    proxyd.terminate();
+    let _ = proxyd.process().wait_for_log("drain");
+    gate.open();
+    assert_eq!(client.read_exactly(6).unwrap(), b"second");
+    assert!(client.ends());
+    assert_eq!(proxyd.exit_status().code(), Some(0));
+}
+
+#[test]
+fn a_request_that_was_not_yet_read_is_answered_before_the_exit() {
+    let system = System::start();
+    let System { proxyd, websrvd, .. } = system;
+    for mut daemon in [proxyd, websrvd] {
+        let mut clients: Vec<_> =
+            (0..20).map(|_| Client::connect(daemon.address("http"))).collect();
+        for client in &mut clients {
+            client.send("GET", "/", &[]).unwrap();
+        }
+        daemon.terminate();
+        for client in &mut clients {
+            let response = client.receive("GET").unwrap();
+            assert_eq!(response.text(), "hello");
+        }
+        assert_eq!(daemon.exit_status().code(), Some(0));
+    }
+}
+
+#[test]
+fn an_idle_daemon_stops_at_once_on_either_signal() {
+    use rustix::process::Signal;
+    for signal in [Signal::TERM, Signal::INT] {
+        for launcher in [Daemon::proxyd().args(["--http", "127.0.0.1:0"]), idle_websrvd()] {
+            let mut daemon = launcher.start();
+            daemon.process().signal(signal);
+            assert_eq!(daemon.exit_status().code(), Some(0));
+        }
+    }
+}
+
+fn idle_websrvd() -> selat_tests::Launcher {
+    Daemon::serving("/usr/share".as_ref())
+}
