@@ -73,9 +73,9 @@ fn request_fields() -> impl Strategy<Value = String> {
         "Cache-Control: min-fresh=20\n",
         "Pragma: no-cache\n",
     ]);
-    (wish, option::of(0_u8..2)).prop_map(|(wish, foo)| {
-        let foo = foo.map_or(String::new(), |foo| format!("Foo: {foo}\n"));
-        format!("{wish}{foo}")
+    (wish, option::of(0_u8..2)).prop_map(|(wish, value)| {
+        let value = value.map_or(String::new(), |value| format!("Foo: {value}\n"));
+        format!("{wish}{value}")
     })
 }
 

@@ -203,27 +203,29 @@ impl StoredMeta {
     /// Checks the octets that arrived against what the head announced, once the message has ended
     /// as its framing said. Called before the response is first served from the cache.
     ///
-    /// A part that turns out to be all of the representation becomes a whole response, as
-    /// [`Self::with_extent`] tells.
-    ///
     /// # Errors
     /// If a part does not hold the octets that its `Content-Range` names.
-    pub fn received_in_full(self, body_bytes: u64) -> Result<Self, StoreRefusal> {
-        let extent = self.extent.fit(body_bytes).ok_or(StoreRefusal::Range)?;
-        let all = extent.complete_length(body_bytes) == Some(body_bytes);
-        Ok(self.with_extent(if all { Extent::Whole } else { extent }))
+    pub fn received_in_full(&mut self, body_bytes: u64) -> Result<(), StoreRefusal> {
+        self.extent = self.extent.fit(body_bytes).ok_or(StoreRefusal::Range)?;
+        Ok(())
     }
 
-    /// The same response with other octets, after [`super::partial::combine`]. A part that has
-    /// become whole is a 200 from then on (RFC 9110 §15.3.7.3): the store drops its
-    /// `Content-Range` and states its new length.
-    #[must_use]
-    pub fn with_extent(mut self, extent: Extent) -> Self {
+    /// Gives the response other octets, as [`super::partial::combine`] has it. A part that has
+    /// become whole is a 200 from then on (RFC 9110 §15.3.7.3), without a `Content-Range`.
+    pub fn set_extent(&mut self, extent: Extent, headers: &mut HeaderMap) {
         if extent == Extent::Whole && self.status == StatusCode::PARTIAL_CONTENT {
             self.status = StatusCode::OK;
+            headers.remove(header::CONTENT_RANGE);
         }
         self.extent = extent;
-        self
+    }
+
+    /// Makes a part whole that holds all of the representation, as the answer to `bytes=0-` does.
+    /// Other responses stay as they are.
+    pub fn make_whole_if_all(&mut self, body_bytes: u64, headers: &mut HeaderMap) {
+        if self.extent.complete_length(body_bytes) == Some(body_bytes) {
+            self.set_extent(Extent::Whole, headers);
+        }
     }
 
     /// Marks it stale, as a soft purge does: it is validated before it is next served, or served
