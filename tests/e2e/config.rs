@@ -2,7 +2,7 @@
 
 use std::{fs, net::TcpListener};
 
-use selat_tests::{Daemon, Launcher, Netctl};
+use selat_tests::{Client, Daemon, Launcher, Netctl, Origin, Reply};
 
 const BAD_CONFIG: i32 = 78;
 
@@ -103,7 +103,7 @@ fn an_unknown_flag_is_a_usage_error() {
 
 #[test]
 fn a_bad_reload_keeps_the_old_configuration_and_says_why() {
-    let origin = selat_tests::Origin::with("/", selat_tests::Reply::fresh("still here"));
+    let origin = Origin::with("/", Reply::fresh("still here"));
     let toml = format!("origin = \"http://{}\"\nhttp = [\"127.0.0.1:0\"]\n", origin.address());
     let proxyd = Daemon::proxyd().config(&toml).start();
     let netctl = Netctl::new().proxyd(&proxyd);
@@ -113,15 +113,15 @@ fn a_bad_reload_keeps_the_old_configuration_and_says_why() {
     for key in ["proxyd.toml:3: colour", "proxyd.toml:4: shape"] {
         assert!(refused.stderr.contains(key), "{refused:?}");
     }
-    let status = netctl.text(&["-o", "json", "status"]);
-    for said in ["colour", "shape", "DEGRADED"] {
-        assert!(status.contains(said), "{status}");
-    }
-    let mut client = selat_tests::Client::connect(proxyd.address("http"));
+    let status = || netctl.json(&["status", "proxyd"])["proxyd"].clone();
+    assert_eq!(status()["state"], "DAEMON_STATE_DEGRADED");
+    assert!(status()["config_error"].as_str().unwrap().contains("shape"), "{}", status());
+    let mut client = Client::connect(proxyd.address("http"));
     assert_eq!(client.get("/").unwrap().text(), "still here");
     proxyd.rewrite_config(&toml);
     let _ = netctl.text(&["reload", "proxyd"]);
-    assert!(!netctl.text(&["-o", "json", "status"]).contains("colour"));
+    assert_eq!(status()["state"], "DAEMON_STATE_SERVING");
+    assert_eq!(status()["config_error"], "");
     fs::remove_file(proxyd.directory().join("proxyd.toml")).unwrap();
     assert_ne!(netctl.run(&["reload", "proxyd"]).code, 0, "a file that is gone is an error");
 }

@@ -92,7 +92,7 @@ fn a_stale_control_socket_is_replaced() {
     dead.exit_status();
     assert!(socket.exists(), "a killed daemon cannot clean up");
     let next = Daemon::proxyd().args(["--http", "127.0.0.1:0"]).in_directory_of(&dead).start();
-    let _ = Netctl::new().proxyd(&next).text(&["status"]);
+    let _ = Netctl::new().proxyd(&next).text(&["status", "proxyd"]);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn the_control_socket_of_a_live_daemon_is_left_alone() {
         Daemon::proxyd().args(["--http", "127.0.0.1:0"]).in_directory_of(&live).fail();
     assert_eq!(status.code(), Some(1), "{log}");
     assert!(log.contains("control.sock") && log.contains("running"), "{log}");
-    let _ = Netctl::new().proxyd(&live).text(&["status"]);
+    let _ = Netctl::new().proxyd(&live).text(&["status", "proxyd"]);
 }
 
 #[test]

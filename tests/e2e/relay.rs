@@ -45,7 +45,7 @@ fn each_of_five_hundred_udp_clients_gets_only_its_own_replies() {
         assert!(client.recv(&mut [0; 64]).is_err(), "somebody got more than its own");
     }
     let sessions = system.netctl.json(&["sessions", "udp"]);
-    let sessions = sessions.as_array().or_else(|| sessions["sessions"].as_array()).unwrap();
+    let sessions = sessions["entries"].as_array().unwrap();
     assert_eq!(sessions.len(), CLIENTS);
     let addresses = clients.iter().map(|client| client.local_addr().unwrap().to_string());
     let listed: std::collections::BTreeSet<_> =
@@ -129,7 +129,7 @@ fn sessions_are_listed_with_what_they_carried() {
     server.read_exact(&mut [0; 5]).unwrap();
     let netctl = Netctl::new().proxyd(&proxyd);
     let sessions = netctl.json(&["sessions", "tcp"]);
-    let sessions = sessions.as_array().or_else(|| sessions["sessions"].as_array()).unwrap();
+    let sessions = sessions["entries"].as_array().unwrap();
     assert_eq!(sessions.len(), 1, "{sessions:?}");
     assert_eq!(sessions[0]["client"], client.local_addr().unwrap().to_string());
     assert_eq!(sessions[0]["upstream"], upstream.to_string());

@@ -19,6 +19,7 @@ use crate::{Descriptor, Manager, Process, binary, process::with_descriptors};
 pub struct Launcher {
     program: &'static str,
     directory: Arc<TempDir>,
+    config: &'static str,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
     descriptors: Vec<Descriptor>,
@@ -26,10 +27,11 @@ pub struct Launcher {
 }
 
 impl Launcher {
-    fn of(program: &'static str) -> Self {
+    /// `config` is the file's text where a test gives none of its own; the machine's is never read.
+    fn of(program: &'static str, config: &'static str) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let (arguments, variables, descriptors) = (Vec::new(), Vec::new(), Vec::new());
-        Self { program, directory, arguments, variables, descriptors, manager: None }
+        Self { program, directory, config, arguments, variables, descriptors, manager: None }
     }
 
     /// Adds arguments as a person would type them, without shell quoting.
@@ -40,12 +42,11 @@ impl Launcher {
         self
     }
 
-    /// Writes `toml` to the daemon's configuration file and names it with `--config`.
+    /// Writes `toml` to the daemon's configuration file.
     #[must_use]
     pub fn config(self, toml: &str) -> Self {
-        let file = self.config_file();
-        fs::write(&file, toml).unwrap();
-        self.args(["--config".as_ref(), file.as_os_str()])
+        fs::write(self.config_file(), toml).unwrap();
+        self
     }
 
     /// Sets an environment variable.
@@ -110,12 +111,17 @@ impl Launcher {
     }
 
     fn spawn(self) -> (Process, Arc<TempDir>, Option<Manager>) {
-        let program = binary(self.program);
+        let (program, config_file) = (binary(self.program), self.config_file());
+        if !config_file.exists() {
+            fs::write(&config_file, self.config).unwrap();
+        }
         let mut command = match self.descriptors.as_slice() {
             [] => Command::new(program),
             descriptors => with_descriptors(program, descriptors),
         };
         command
+            .arg("--config")
+            .arg(config_file)
             .args(&self.arguments)
             .current_dir(self.directory.path())
             .env("XDG_RUNTIME_DIR", self.directory.path())
@@ -142,13 +148,13 @@ impl Daemon {
     /// websrvd with nothing set.
     #[must_use]
     pub fn websrvd() -> Launcher {
-        Launcher::of("websrvd")
+        Launcher::of("websrvd", "")
     }
 
-    /// proxyd with nothing set.
+    /// proxyd with nothing set but that it relays nothing: the default relay has a fixed port.
     #[must_use]
     pub fn proxyd() -> Launcher {
-        Launcher::of("proxyd")
+        Launcher::of("proxyd", "udp = []\n")
     }
 
     /// websrvd that serves `root` over HTTP and echoes datagrams, on loopback.

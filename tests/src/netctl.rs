@@ -99,6 +99,8 @@ impl Netctl {
     fn command(&self) -> Command {
         let mut command = Command::new(binary("netctl"));
         command.env_remove("NETCTL_WEBSRVD").env_remove("NETCTL_PROXYD");
+        // The machine's own daemons are none of a test's business.
+        command.env("XDG_RUNTIME_DIR", "/nonexistent");
         command.env("NO_COLOR", "1").envs(self.variables.iter().map(|(name, path)| (name, path)));
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
