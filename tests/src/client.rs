@@ -289,3 +289,36 @@ fn framing(head: &Head, method: &str) -> Result<Framing, ClientError> {
         _ => Err(ClientError::Malformed(format!("{coding:?} with content-length {length:?}"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Origin, Reply};
+
+    fn get(reply: Reply) -> Result<Response, ClientError> {
+        Client::connect(Origin::with("/", reply).address()).get("/")
+    }
+
+    #[test]
+    fn whole_bodies_are_taken_in_either_framing() {
+        let reply = Reply::fresh("one,").piece("two");
+        assert_eq!(get(reply.clone()).unwrap().text(), "one,two");
+        assert_eq!(get(reply.chunked()).unwrap().text(), "one,two");
+        assert_eq!(get(Reply::status(204)).unwrap().status(), 204);
+    }
+
+    #[test]
+    fn bodies_that_end_too_soon_are_told_from_whole_ones() {
+        let cut = get(Reply::fresh("half").cut(4));
+        assert!(matches!(cut, Err(ClientError::Incomplete(4))), "{cut:?}");
+        let cut = get(Reply::fresh("half").chunked().cut(0));
+        assert!(matches!(cut, Err(ClientError::Incomplete(4))), "{cut:?}");
+    }
+
+    #[test]
+    fn two_framings_at_once_are_no_http() {
+        let reply = Reply::fresh("x").header("transfer-encoding", "chunked");
+        let both = get(reply);
+        assert!(matches!(both, Err(ClientError::Malformed(_))), "{both:?}");
+    }
+}

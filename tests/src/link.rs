@@ -24,7 +24,7 @@ pub struct Pattern {
     pub drop_every: u64,
     /// Every so manieth comes twice; 0 for none.
     pub duplicate_every: u64,
-    /// Every so manieth comes after its successor; 0 for none.
+    /// Every so manieth comes after its successor, and never where it has none; 0 for none.
     pub swap_every: u64,
     /// Each comes so much later.
     pub delay: Duration,
@@ -145,5 +145,41 @@ fn deliver<T>(
         thread::sleep((arrived + delay).saturating_duration_since(Instant::now()));
         // What the server refuses is lost, as on any link.
         let _ = send(&datagram);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PATIENCE;
+
+    /// Sends 1 to 24 through a link and returns what a server behind it receives.
+    fn carried(pattern: Pattern, expected: usize) -> Vec<u8> {
+        let server = socket();
+        server.set_read_timeout(Some(PATIENCE)).unwrap();
+        let link = Link::start(server.local_addr().unwrap(), pattern, Pattern::default());
+        let client = socket();
+        for number in 1..=24 {
+            client.send_to(&[number], link.address()).unwrap();
+        }
+        let receive = |_| {
+            let mut datagram = [0];
+            server.recv(&mut datagram).unwrap();
+            datagram[0]
+        };
+        (0..expected).map(receive).collect()
+    }
+
+    #[test]
+    fn a_pattern_is_kept_to_the_datagram() {
+        let good: Vec<u8> = (1..=24).collect();
+        assert_eq!(carried(Pattern::default(), 24), good);
+        let drop = Pattern { drop_every: 8, ..Pattern::default() };
+        let kept: Vec<u8> = good.iter().copied().filter(|number| number % 8 != 0).collect();
+        assert_eq!(carried(drop, 21), kept);
+        let all = Pattern { drop_every: 8, duplicate_every: 10, swap_every: 5, ..drop };
+        let expected =
+            [1, 2, 3, 4, 6, 5, 7, 9, 10, 10, 11, 12, 13, 14, 17, 15, 18, 19, 20, 20, 21, 22, 23];
+        assert_eq!(carried(all, expected.len()), expected);
     }
 }
