@@ -4,6 +4,7 @@ mod story;
 
 use std::time::Duration;
 
+use selat_core::cache::early::wants_early_refresh;
 use selat_core::cache::freshness::LifetimeSource;
 use selat_core::cache::options::CDN_CACHE_CONTROL;
 use story::{Story, at};
@@ -213,4 +214,24 @@ fn an_operator_caps_every_lifetime() {
         .with(|options| options.lifetime_max = Duration::from_secs(10));
     assert!(story.reused_at(9.0));
     assert!(!story.reused_at(11.0));
+}
+
+#[test]
+fn a_hot_response_is_refreshed_early_the_likelier_the_later_and_the_dearer_it_is() {
+    let meta = Story::ok("Cache-Control: max-age=60").stored();
+    let wants = |seconds, fetch_ms, draw| {
+        wants_early_refresh(&meta, at(seconds), Duration::from_millis(fetch_ms), 1.0, draw)
+    };
+    assert!(!wants(0.0, 100, 0.5));
+    assert!(wants(59.99, 100, 0.5));
+    assert!(!wants(59.0, 100, 0.5));
+    assert!(wants(59.0, 2000, 0.5));
+    // A draw of one never refreshes; a draw outside the interval is taken as its nearest end.
+    assert!(!wants(59.999, 1000, 1.0));
+    assert!(!wants(59.999, 1000, 7.0));
+    assert!(wants(59.0, 1000, 0.0));
+    assert!(wants(59.0, 1000, f64::NAN) == wants(59.0, 1000, 1.0));
+    // What is stale is not refreshed early but validated.
+    assert!(!wants(61.0, 1000, 0.0));
+    assert!(!wants_early_refresh(&meta, at(59.9), Duration::from_secs(9), 0.0, 0.5));
 }

@@ -93,6 +93,18 @@ fn a_status_must_be_final_and_known_where_that_is_asked() {
 }
 
 #[test]
+fn an_answer_to_one_request_alone_is_not_shared_even_if_it_says_so() {
+    let fresh = "Cache-Control: public, max-age=60";
+    for status in [428, 429, 431, 511] {
+        assert_eq!(Story::answered(status, fresh).refusal(), StoreRefusal::StatusForbids);
+    }
+    for status in [412, 416, 417, 425] {
+        let story = Story::answered(status, fresh).asked("Range: bytes=99-\nIf-Match: \"a\"");
+        assert_eq!(story.refusal(), StoreRefusal::RequestSpecific, "{status}");
+    }
+}
+
+#[test]
 fn an_authenticated_exchange_is_shared_only_by_permission() {
     for (directives, stored) in [
         ("Expires: {60}", false),

@@ -5,8 +5,10 @@
 //! 3. [`storage`] judges the origin's answer and turns it into a [`stored::StoredMeta`].
 //! 4. [`validation`] merges a 304 or a HEAD into it; [`invalidate`] says what a write spoils;
 //!    [`partial`] puts ranges together.
-//! 5. [`reason`] names every outcome, [`status`] tells the client.
+//! 5. [`early`] draws lots for refreshing ahead of time.
+//! 6. [`reason`] names every outcome, [`status`] tells the client.
 
+pub mod early;
 pub mod freshness;
 pub mod invalidate;
 pub mod key;

@@ -142,6 +142,10 @@ reasons! {
             "The request was authenticated, and the response does not allow sharing.";
         NotUnderstood, "not_understood", "RFC 9111 §5.2.2.3",
             "The status code must be understood to be cached, and is not.";
+        StatusForbids, "status_forbids", "RFC 6585 §3-§6",
+            "Responses with this status code must not be stored: 428, 429, 431 and 511.";
+        RequestSpecific, "request_specific", "RFC 9110 §15.5",
+            "It is about this request's range, precondition or expectation, which no key tells.";
         NotModified, "not_modified", "RFC 9111 §4.3.4",
             "A 304 only updates what is stored.";
         NotFinal, "not_final", "RFC 9111 §3",

@@ -106,6 +106,15 @@ fn status_allows(status: StatusCode, directives: &Directives) -> Result<(), Stor
     if status == StatusCode::NOT_MODIFIED {
         return Err(StoreRefusal::NotModified);
     }
+    // RFC 6585 §3-§6: these MUST NOT be stored by a cache, whatever the directives say.
+    if matches!(status.as_u16(), 428 | 429 | 431 | 511) {
+        return Err(StoreRefusal::StatusForbids);
+    }
+    // RFC 9110 §15.5.13, §15.5.17, §15.5.18, RFC 8470 §5.2: one client's Range must not make a 416
+    // the answer to everybody.
+    if matches!(status.as_u16(), 412 | 416 | 417 | 425) {
+        return Err(StoreRefusal::RequestSpecific);
+    }
     // RFC 9111 §5.2.2.3: must-understand limits storing to status codes that are understood.
     if directives.response.must_understand && !is_understood(status) {
         return Err(StoreRefusal::NotUnderstood);
