@@ -1,7 +1,13 @@
 //! Logs: to journald with structured fields where the service manager connected stderr to it, to stderr
 //! otherwise. The filter can be changed while the process runs.
 
-use std::{env, io, panic, sync::Arc, time::Duration};
+use std::{
+    env,
+    io::{self, IsTerminal},
+    panic,
+    sync::Arc,
+    time::Duration,
+};
 
 use rustix::fs::fstat;
 use tokio::time::Instant;
@@ -81,7 +87,10 @@ impl LogControl {
         if is_journal() {
             registry.with(journal()?).try_init()?;
         } else {
-            let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false);
+            let lines = tracing_subscriber::fmt::layer()
+                .with_writer(io::stderr)
+                .with_ansi(io::stderr().is_terminal())
+                .with_target(false);
             registry.with(lines.boxed()).try_init()?;
         }
         log_panics();
