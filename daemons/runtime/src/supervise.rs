@@ -3,21 +3,24 @@
 
 use std::{error::Error, fmt, future, sync::Arc, time::Duration};
 
+use selat_proto::v1::Listener;
 use tokio::{
     sync::mpsc,
     time::{self, Instant, Interval, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
+use tonic::service::RoutesBuilder;
 use tracing::{error, info, warn};
 
 use crate::{
     config::{ConfigErrors, Sources},
-    control::{Actor, Command, Order, Reloaded, State, Vitals},
+    control::{Actor, Command, Order, Orders, Reloaded, State, Vitals},
     events::{EventKind, Events},
     exit,
     log::{Change, LogError, Revert},
     notify,
     process::ProcessConfig,
+    serve::Connections,
     signals::ReloadSignal,
     workers::Workers,
 };
@@ -30,7 +33,7 @@ pub trait Daemon {
     /// A configuration that cannot be invalid.
     type Config: ProcessConfig;
     /// What only this daemon can be ordered to do.
-    type Command: fmt::Debug;
+    type Command: fmt::Debug + Send + 'static;
 
     /// Puts `config` in force, whole or not at all, and says what differs from the one before, one sentence
     /// each.
@@ -42,8 +45,17 @@ pub trait Daemon {
     /// Carries out one of its own commands and answers it.
     fn execute(&mut self, command: Self::Command, actor: Actor);
 
-    /// Every socket it listens on.
-    fn listeners(&self) -> Vec<selat_proto::v1::Listener>;
+    /// Every socket it listens on, but for the control socket.
+    fn listeners(&self) -> Vec<Listener>;
+
+    /// The connections of its HTTP listeners.
+    fn connections(&self) -> Arc<Connections>;
+
+    /// What it answers on the control socket beside what every daemon does.
+    fn services(&self, orders: &Orders<Self::Command>) -> RoutesBuilder;
+
+    /// Ends what is in flight, and what does not end by its deadline.
+    fn drain(&mut self) -> impl Future<Output = ()>;
 }
 
 /// Why a reload changed nothing.

@@ -85,11 +85,13 @@ struct Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        // HTTP/2 and proxies' requests name the host in the target: the same line for all.
+        let target = self.uri.path_and_query().map_or("", |target| target.as_str());
         info!(
             target: "access",
             client = %self.client,
             method = %self.method,
-            target = %self.uri.to_string().escape_debug(),
+            target = %target.escape_debug(),
             status = self.status.as_u16(),
             bytes = self.bytes,
             elapsed_us = self.begun.elapsed().as_micros() as u64,

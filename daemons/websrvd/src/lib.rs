@@ -9,7 +9,6 @@ mod connection;
 mod control;
 mod echo;
 mod files;
-mod listeners;
 mod server;
 
 pub use self::{

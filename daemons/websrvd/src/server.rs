@@ -1,4 +1,4 @@
-//! The server: threads, listeners, what is served, and how all of it changes and ends.
+//! What the daemon serves, and where: begun, changed by a reload, drained.
 //!
 //! The end has an order, so that no client is cut off that could have been served: listeners take what
 //! is in their queue and close, connections end when they are idle, and what is left then has a deadline.
@@ -6,29 +6,25 @@
 use std::{
     convert::Infallible,
     error::Error as StdError,
-    io,
-    net::{self, SocketAddr, UdpSocket},
-    path::PathBuf,
+    net::{SocketAddr, UdpSocket},
     sync::Arc,
-    time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use selat_proto::{socket::Daemon as Program, v1};
 use selat_runtime::{
-    control::{self, Actor, ControlError, DaemonControl, Order, Orders, State, Vitals},
+    control::{Actor, Orders},
     counters::PerThread,
-    events::{EventKind, Events},
-    listen::{self, Bound, ControlSocket, Inherited, ListenError},
+    life::{self, Beginning, Identity, LifeError},
+    listen::{self, Bound, ChangeError, ListenError, Listeners},
     log::LogControl,
-    notify,
     process::Launch,
-    serve::{self, Connections},
-    supervise::{Daemon, Supervision, supervise},
+    serve::{Connections, HttpListenError, HttpListeners},
+    supervise::Daemon,
     workers::Workers,
 };
-use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle, time};
-use tokio_util::sync::CancellationToken;
+use tokio::net::TcpStream;
+use tonic::service::RoutesBuilder;
 use tracing::{error, warn};
 
 use crate::{
@@ -37,30 +33,23 @@ use crate::{
     control::services,
     echo::{self, EchoCounters},
     files::{RootError, Site},
-    listeners::{ChangeError, Listeners},
 };
-
-/// Time for calls on the control socket to end once everything else has.
-const CONTROL_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why websrvd cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The machine gives no threads.
-    #[error("cannot start the threads that serve data")]
-    Threads(#[source] io::Error),
+    /// What no daemon can do without cannot be had.
+    #[error(transparent)]
+    Life(#[from] LifeError),
     /// The directory cannot be served.
     #[error(transparent)]
     Root(#[from] RootError),
-    /// A socket cannot be had.
+    /// A socket for HTTP cannot be had.
     #[error(transparent)]
-    Listen(#[from] ListenError),
-    /// A socket cannot be waited on.
-    #[error("cannot wait for connections")]
-    Watch(#[source] io::Error),
-    /// The control socket cannot be served.
+    Http(#[from] HttpListenError),
+    /// A socket for the echo cannot be had.
     #[error(transparent)]
-    Control(#[from] ControlError),
+    Echo(#[from] ListenError),
 }
 
 /// Serves `config` until `launch.shutdown`, then drains.
@@ -68,152 +57,54 @@ pub enum Error {
 /// # Errors
 /// [`Error`] where it cannot begin to serve.
 pub async fn run(config: Config, launch: Launch) -> Result<(), Error> {
-    let Launch { sources, mut sockets, log, shutdown, reloads, ready } = launch;
-    let workers =
-        Workers::start(Program::Websrvd.name(), config.threads()).map_err(Error::Threads)?;
-    let group = config.control_group.as_deref();
-    let socket = listen::control(&config.control, group, &mut sockets)?;
-    let mut server = Server::start(config, &workers, log, &mut sockets)?;
-    for name in sockets.left() {
-        warn!(name, "a socket was passed in that nothing here serves");
-    }
-    let file = sources.file().map(ToOwned::to_owned);
-    let ControlPlane { vitals, events, orders, ended, calls } =
-        ControlPlane::start(&server, &socket, file)?;
-
-    let listeners = vitals.current().listeners.clone();
-    vitals.update(|current| current.state = State::Serving);
-    notify::ready(&vitals.sentence());
-    events.tell(EventKind::Ready, "", "serving");
-    // Whoever started the daemon may not care where it listens.
-    let _ = ready.send(listeners);
-
-    let supervision = Supervision {
-        sources: &sources,
-        orders,
-        reloads,
-        shutdown,
-        workers: &workers,
-        vitals: Arc::clone(&vitals),
-        events: events.clone(),
+    let identity = Identity {
+        program: Program::Websrvd,
+        version: env!("CARGO_PKG_VERSION"),
+        threads: config.threads(),
+        control: config.control.clone(),
+        control_group: config.control_group.clone(),
     };
-    supervise(&mut server, supervision).await;
-
-    notify::stopping();
-    vitals.update(|current| current.state = State::Draining);
-    events.tell(EventKind::Draining, "", "finishing what is in flight");
-    server.drain().await;
-    ended.cancel();
-    if time::timeout(CONTROL_PATIENCE, calls).await.is_err() {
-        warn!("calls on the control socket were cut off");
-    }
-    workers.join();
-    Ok(())
+    life::live(identity, launch, |beginning| start(config, beginning)).await
 }
 
-/// What answers on the control socket, and what it leads to.
-struct ControlPlane {
-    vitals: Arc<Vitals>,
-    events: Events,
-    orders: mpsc::Receiver<Order<Infallible>>,
-    /// Ends the calls.
-    ended: CancellationToken,
-    calls: JoinHandle<()>,
-}
-
-impl ControlPlane {
-    fn start(
-        server: &Server<'_>,
-        socket: &ControlSocket,
-        file: Option<PathBuf>,
-    ) -> Result<Self, ControlError> {
-        let (version, threads) = (env!("CARGO_PKG_VERSION"), server.workers.count());
-        let connections = Arc::clone(&server.web.connections);
-        let log = server.log.clone();
-        let vitals = Vitals::new(Program::Websrvd, version, file, threads, connections, log);
-        let own = v1::Listener {
-            role: "control".to_owned(),
-            address: socket.path.display().to_string(),
-            inherited: socket.inherited,
-            upstream: String::new(),
-        };
-        vitals.update(|current| {
-            current.listeners = server.listeners();
-            current.listeners.push(own.clone());
-        });
-        let (vitals, events, ended) =
-            (Arc::new(vitals), Events::default(), CancellationToken::new());
-        let (giving, orders) = Orders::queue();
-        let daemon = DaemonControl {
-            vitals: Arc::clone(&vitals),
-            orders: giving,
-            events: events.clone(),
-            shutdown: ended.clone(),
-        };
-        let services = services(Arc::clone(&server.web), Arc::clone(&server.echoed));
-        let calls = tokio::spawn(control::serve(socket, daemon, services, ended.clone())?);
-        Ok(Self { vitals, events, orders, ended, calls })
-    }
-}
-
-/// What is served, and where.
-struct Server<'w> {
+/// What is served, and where. `S` serves a connection.
+struct Server<S> {
     config: Config,
-    workers: &'w Workers,
+    workers: Arc<Workers>,
     log: LogControl,
     web: Arc<Web>,
     echoed: Arc<PerThread<EchoCounters>>,
-    http: Listeners,
+    http: HttpListeners<S>,
     echo: Listeners,
 }
 
-/// Listening sockets that their threads watch already.
-type Watched = (SocketAddr, Bound<TcpListener>);
+fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>, Error> {
+    let Beginning { workers, sockets, log, .. } = beginning;
+    let threads = workers.count();
+    let web = Arc::new(Web {
+        site: ArcSwap::from_pointee(Site::open(&config)?),
+        connections: Arc::new(Connections::new(config.limits.connections, threads)),
+        counters: PerThread::new(threads),
+    });
+    let echo = listen::udp("echo", &config.echo, threads, sockets)?;
+    let shared = Arc::clone(&web);
+    let serve = move |stream, client| connection::serve(Arc::clone(&shared), stream, client);
+    let http = HttpListeners::start(&config.http, sockets, workers, &web.connections, serve)?;
+    let asked = config.echo.clone();
+    let mut server = Server {
+        config,
+        workers: Arc::clone(workers),
+        log,
+        web,
+        echoed: Arc::new(PerThread::new(threads)),
+        http,
+        echo: Listeners::new("echo"),
+    };
+    server.serve_echo(listen::with_configured(&asked, echo));
+    Ok(server)
+}
 
-impl<'w> Server<'w> {
-    fn start(
-        config: Config,
-        workers: &'w Workers,
-        log: LogControl,
-        sockets: &mut Inherited,
-    ) -> Result<Self, Error> {
-        let threads = workers.count();
-        let web = Web {
-            site: ArcSwap::from_pointee(Site::open(&config)?),
-            connections: Arc::new(Connections::new(config.limits.connections, threads)),
-            counters: PerThread::new(threads),
-        };
-        let http = listen::tcp("http", &config.http, threads, sockets)?;
-        let http =
-            http.into_iter().map(|bound| watch(bound, workers)).collect::<io::Result<Vec<_>>>();
-        let http = http.map_err(Error::Watch)?;
-        let echo = listen::udp("echo", &config.echo, threads, sockets)?;
-        let asked = (config.http.clone(), config.echo.clone());
-        let mut server = Self {
-            config,
-            workers,
-            log,
-            web: Arc::new(web),
-            echoed: Arc::new(PerThread::new(threads)),
-            http: Listeners::new("http"),
-            echo: Listeners::new("echo"),
-        };
-        server.serve_http(with_configured(&asked.0, http));
-        server.serve_echo(with_configured(&asked.1, echo));
-        Ok(server)
-    }
-
-    /// The sockets that `next` has for HTTP and that are not open yet.
-    fn new_http(&self, next: &Config) -> Result<Vec<Watched>, Box<dyn StdError + Send + Sync>> {
-        if self.config.http == next.http {
-            return Ok(Vec::new());
-        }
-        let bind = |address| listen::bind_tcp("http", address, self.workers.count());
-        let bound = self.http.bind_new(&next.http, bind)?.into_iter();
-        let watched = bound.map(|(configured, it)| Ok((configured, watch(it, self.workers)?)));
-        watched.collect()
-    }
-
+impl<S> Server<S> {
     /// The sockets that `next` has for the echo and that are not open yet.
     fn new_echo(&self, next: &Config) -> Result<Vec<(SocketAddr, Bound<UdpSocket>)>, ChangeError> {
         if self.config.echo == next.echo {
@@ -221,21 +112,6 @@ impl<'w> Server<'w> {
         }
         let bind = |address| listen::bind_udp("echo", address, self.workers.count());
         self.echo.bind_new(&next.echo, bind)
-    }
-
-    /// Accepts connections on each of `bound`.
-    fn serve_http(&mut self, bound: Vec<Watched>) {
-        for (configured, bound) in bound {
-            let closed = self.http.add(configured, &bound);
-            for (index, listener) in bound.sockets.into_iter().enumerate() {
-                let web = Arc::clone(&self.web);
-                let connections = Arc::clone(&self.web.connections);
-                let serve =
-                    move |stream, client| connection::serve(Arc::clone(&web), stream, client);
-                let accepting = serve::accept(listener, connections, closed.clone(), serve);
-                self.workers.handle(index).spawn(accepting);
-            }
-        }
     }
 
     /// Answers datagrams on each of `bound`.
@@ -257,20 +133,13 @@ impl<'w> Server<'w> {
             }
         }
     }
-
-    /// Ends what is in flight, and what is not after the deadline.
-    async fn drain(mut self) {
-        let timeouts = &self.config.timeouts;
-        if !self.web.connections.finish(timeouts.linger, timeouts.drain).await {
-            let cut = self.web.connections.active();
-            warn!(cut, deadline = ?timeouts.drain, "connections were cut off at the deadline");
-        }
-        self.http.close();
-        self.echo.close();
-    }
 }
 
-impl Daemon for Server<'_> {
+impl<S, F> Daemon for Server<S>
+where
+    S: Fn(TcpStream, SocketAddr) -> F + Clone + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
     type Config = Config;
     type Command = Infallible;
 
@@ -284,13 +153,19 @@ impl Daemon for Server<'_> {
         if !fixed.is_empty() {
             return Err(format!("this takes a restart: {}", fixed.join("; ")).into());
         }
-        let (site, http, echo) = (Site::open(&next)?, self.new_http(&next)?, self.new_echo(&next)?);
+        let site = Site::open(&next)?;
+        let http = if self.config.http == next.http {
+            Vec::new()
+        } else {
+            self.http.prepare(&next.http)?
+        };
+        let echo = self.new_echo(&next)?;
         if self.config.log != next.log {
             self.log.set(&next.log)?;
         }
 
         // From here on nothing can fail.
-        self.serve_http(http);
+        self.http.open(http);
         self.serve_echo(echo);
         self.web.site.store(Arc::new(site));
         if self.config.http != next.http {
@@ -310,27 +185,20 @@ impl Daemon for Server<'_> {
     fn listeners(&self) -> Vec<v1::Listener> {
         self.http.listed().chain(self.echo.listed()).collect()
     }
-}
+    fn connections(&self) -> Arc<Connections> {
+        Arc::clone(&self.web.connections)
+    }
 
-/// Hands each socket to the thread that will accept on it.
-fn watch(bound: Bound<net::TcpListener>, workers: &Workers) -> io::Result<Bound<TcpListener>> {
-    let watched = bound.sockets.into_iter().enumerate().map(|(index, socket)| {
-        let _thread = workers.handle(index).enter();
-        TcpListener::from_std(socket)
-    });
-    let sockets = watched.collect::<io::Result<_>>()?;
-    Ok(Bound { address: bound.address, inherited: bound.inherited, sockets })
-}
+    fn services(&self, _: &Orders<Infallible>) -> RoutesBuilder {
+        services(Arc::clone(&self.web), Arc::clone(&self.echoed))
+    }
 
-/// Each of `bound` with the address it was configured by; what was passed in has none but its own.
-fn with_configured<S>(
-    configured: &[SocketAddr],
-    bound: Vec<Bound<S>>,
-) -> Vec<(SocketAddr, Bound<S>)> {
-    let of = |(index, bound): (usize, Bound<S>)| {
-        let own = bound.address;
-        let address = if bound.inherited { None } else { configured.get(index).copied() };
-        (address.unwrap_or(own), bound)
-    };
-    bound.into_iter().enumerate().map(of).collect()
+    async fn drain(&mut self) {
+        let timeouts = &self.config.timeouts;
+        if !self.web.connections.finish(timeouts.linger, timeouts.drain).await {
+            let cut = self.web.connections.active();
+            warn!(cut, deadline = ?timeouts.drain, "connections were cut off at the deadline");
+        }
+        self.echo.close();
+    }
 }

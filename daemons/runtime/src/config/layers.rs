@@ -2,12 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, io,
+    env,
+    fmt::Debug,
+    io,
     path::{Path, PathBuf},
 };
 
 use super::{
-    ConfigError, ConfigErrors, Origin,
+    ConfigError, ConfigErrors, Origin, Shown,
     file::{self, Entries},
 };
 
@@ -72,7 +74,7 @@ impl Sources {
             Some(path) => self.read_file(path, &mut errors),
             None => Entries::new(),
         };
-        Layers { sources: self, entries, asked: BTreeSet::new(), errors }
+        Layers { sources: self, entries, asked: BTreeSet::new(), shown: Shown::default(), errors }
     }
 
     fn read_file(&self, path: &Path, errors: &mut Vec<ConfigError>) -> Entries {
@@ -110,22 +112,35 @@ pub struct Layers<'s> {
     sources: &'s Sources,
     entries: Entries,
     asked: BTreeSet<&'static str>,
+    shown: Shown,
     errors: Vec<ConfigError>,
 }
 
 impl Layers<'_> {
     /// The value of `key`, or `default`.
-    pub fn one<T>(
+    pub fn one<T: Debug>(
         &mut self,
         key: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
         default: T,
     ) -> T {
-        self.optional(key, parse).unwrap_or(default)
+        let value = self.parsed_one(key, parse).unwrap_or(default);
+        self.shown.note(key, &value);
+        value
     }
 
     /// The value of `key`, if it is given.
-    pub fn optional<T>(
+    pub fn optional<T: Debug>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = self.parsed_one(key, parse);
+        self.shown.note(key, &value);
+        value
+    }
+
+    fn parsed_one<T>(
         &mut self,
         key: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
@@ -142,18 +157,22 @@ impl Layers<'_> {
     }
 
     /// The values of `key`, or `default`. An empty list is a value too: none.
-    pub fn many<T>(
+    pub fn many<T: Debug>(
         &mut self,
         key: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
         default: Vec<T>,
     ) -> Vec<T> {
-        let Some(given) = self.given(key) else { return default };
-        given
-            .values
-            .iter()
-            .filter_map(|value| self.parsed(key, value, &given.origin, &parse))
-            .collect()
+        let values = match self.given(key) {
+            Some(given) => given
+                .values
+                .iter()
+                .filter_map(|value| self.parsed(key, value, &given.origin, &parse))
+                .collect(),
+            None => default,
+        };
+        self.shown.note(key, &values);
+        values
     }
 
     /// Refuses the value of `key` for a reason that concerns more than its text.
@@ -163,6 +182,12 @@ impl Layers<'_> {
             None => (Origin::Default, String::new()),
         };
         self.push(origin, key, &value, problem.into());
+    }
+
+    /// Every key that was asked for so far, with its value.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        self.shown.clone()
     }
 
     /// Every key that was asked for, in alphabetical order.

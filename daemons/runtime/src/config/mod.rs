@@ -9,9 +9,11 @@
 mod error;
 mod file;
 mod layers;
+mod shown;
 pub mod text;
 
 pub use self::{
     error::{ConfigError, ConfigErrors, Origin},
     layers::{Layers, Sources},
+    shown::{Change, Shown},
 };

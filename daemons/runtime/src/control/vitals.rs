@@ -10,7 +10,7 @@ use std::{
 use arc_swap::ArcSwap;
 use selat_proto::{socket::Daemon, v1};
 
-use crate::{log::LogControl, serve::Connections};
+use crate::{life::Identity, log::LogControl, serve::Connections};
 
 /// Where the daemon is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +55,8 @@ impl Vitals {
     /// Of a daemon that starts now.
     #[must_use]
     pub fn new(
-        daemon: Daemon,
-        version: &'static str,
+        identity: &Identity,
         config_file: Option<PathBuf>,
-        threads: usize,
         connections: Arc<Connections>,
         log: LogControl,
     ) -> Self {
@@ -69,10 +67,10 @@ impl Vitals {
             listeners: Vec::new(),
         };
         Self {
-            daemon,
-            version,
+            daemon: identity.program,
+            version: identity.version,
             config_file,
-            threads,
+            threads: identity.threads,
             started: (SystemTime::now(), Instant::now()),
             connections,
             log,

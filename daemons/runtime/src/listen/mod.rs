@@ -5,6 +5,7 @@
 //! accepts from. An inherited datagram socket belongs to one thread.
 
 mod control;
+mod group;
 mod inherited;
 
 use std::{
@@ -17,6 +18,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 pub use self::{
     control::{ControlSocket, control},
+    group::{ChangeError, Listeners},
     inherited::Inherited,
 };
 
@@ -172,6 +174,19 @@ pub fn bind_udp(
         socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
         Ok(socket.into())
     })
+}
+
+/// Each of `bound` with the address that it was configured by; what was passed in has none but its own.
+#[must_use]
+pub fn with_configured<S>(
+    configured: &[SocketAddr],
+    bound: Vec<Bound<S>>,
+) -> Vec<(SocketAddr, Bound<S>)> {
+    let of = |(index, bound): (usize, Bound<S>)| {
+        let address = configured.get(index).filter(|_| !bound.inherited);
+        (address.copied().unwrap_or(bound.address), bound)
+    };
+    bound.into_iter().enumerate().map(of).collect()
 }
 
 /// The addresses that cannot be bound because one before them covers them. Port 0 is a new port each time.

@@ -10,13 +10,18 @@
 mod accept;
 mod connection;
 mod deadline;
+mod listeners;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::{accept::accept, connection::connection};
+pub use self::{
+    accept::accept,
+    connection::connection,
+    listeners::{HttpListenError, HttpListeners, Prepared},
+};
 use crate::counters::{Counter, Gauge, PerThread};
 
 /// Limits of what one client may do, and how long it may take.

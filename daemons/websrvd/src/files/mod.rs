@@ -129,3 +129,6 @@ fn select(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

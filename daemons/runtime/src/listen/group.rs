@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 
 use selat_proto::v1;
-use selat_runtime::listen::{self, Bound, ListenError};
 use tokio_util::sync::CancellationToken;
+
+use super::{Bound, ListenError, overlap};
 
 /// Why the addresses of a role cannot be changed as asked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ChangeError {
+pub enum ChangeError {
     /// A new address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -44,19 +45,23 @@ struct Open {
 
 /// Everything that is listened on for one role.
 #[derive(Debug)]
-pub(crate) struct Listeners {
+pub struct Listeners {
     role: &'static str,
     open: Vec<Open>,
 }
 
 impl Listeners {
     /// Nothing yet.
-    pub(crate) fn new(role: &'static str) -> Self {
+    #[must_use]
+    pub fn new(role: &'static str) -> Self {
         Self { role, open: Vec::new() }
     }
 
-    /// Binds what `wanted` has and is not open yet; where one of them fails, none of them stays open.
-    pub(crate) fn bind_new<S>(
+    /// Binds what `wanted` has and is not open yet.
+    ///
+    /// # Errors
+    /// [`ChangeError`] for the first that cannot be had; none of them then stays open.
+    pub fn bind_new<S>(
         &self,
         wanted: &[SocketAddr],
         bind: impl Fn(SocketAddr) -> Result<Bound<S>, ListenError>,
@@ -67,7 +72,7 @@ impl Listeners {
         let (_, new) = self.compare(wanted);
         new.into_iter()
             .map(|address| {
-                let covered = self.open.iter().find(|it| listen::overlap(it.address, address));
+                let covered = self.open.iter().find(|it| overlap(it.address, address));
                 match covered {
                     Some(Open { address: old, .. }) => {
                         Err(ChangeError::Covered { role: self.role, new: address, old: *old })
@@ -79,7 +84,8 @@ impl Listeners {
     }
 
     /// Adds what was bound for `configured`; the token is cancelled when it is to be closed.
-    pub(crate) fn add<S>(&mut self, configured: SocketAddr, bound: &Bound<S>) -> CancellationToken {
+    #[must_use]
+    pub fn add<S>(&mut self, configured: SocketAddr, bound: &Bound<S>) -> CancellationToken {
         let closed = CancellationToken::new();
         self.open.push(Open {
             configured,
@@ -91,7 +97,7 @@ impl Listeners {
     }
 
     /// Closes what `wanted` does not have.
-    pub(crate) fn close_others(&mut self, wanted: &[SocketAddr]) {
+    pub fn close_others(&mut self, wanted: &[SocketAddr]) {
         let (kept, _) = self.compare(wanted);
         let mut kept = kept.into_iter();
         self.open.retain(|open| {
@@ -104,19 +110,19 @@ impl Listeners {
     }
 
     /// Closes everything.
-    pub(crate) fn close(&mut self) {
+    pub fn close(&mut self) {
         for open in self.open.drain(..) {
             open.closed.cancel();
         }
     }
 
     /// The ports that are listened on.
-    pub(crate) fn ports(&self) -> impl Iterator<Item = u16> {
+    pub fn ports(&self) -> impl Iterator<Item = u16> {
         self.open.iter().map(|open| open.address.port())
     }
 
     /// As the control socket says it.
-    pub(crate) fn listed(&self) -> impl Iterator<Item = v1::Listener> {
+    pub fn listed(&self) -> impl Iterator<Item = v1::Listener> {
         self.open.iter().map(|open| v1::Listener {
             role: self.role.to_owned(),
             address: open.address.to_string(),

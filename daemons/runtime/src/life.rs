@@ -1,0 +1,178 @@
+//! The life of a daemon, the same for both: threads, control socket, what it serves, orders until it is told
+//! to stop, drain.
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use selat_proto::{socket::Daemon as Program, v1};
+use tokio::{task::JoinHandle, time};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::{
+    control::{self, ControlError, DaemonControl, Orders, State, Vitals},
+    events::{EventKind, Events},
+    listen::{self, ControlSocket, Inherited, ListenError},
+    log::LogControl,
+    notify,
+    process::Launch,
+    supervise::{Daemon, Supervision, supervise},
+    workers::Workers,
+};
+
+/// Time for calls on the control socket to end once everything else has.
+const CONTROL_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a daemon is, whatever it serves.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Which program.
+    pub program: Program,
+    /// Its semantic version.
+    pub version: &'static str,
+    /// Data-plane threads.
+    pub threads: usize,
+    /// Where the control socket is to be.
+    pub control: PathBuf,
+    /// Group that may use it.
+    pub control_group: Option<String>,
+}
+
+/// What a daemon is given to begin with.
+#[derive(Debug)]
+pub struct Beginning<'a> {
+    /// The data plane.
+    pub workers: &'a Arc<Workers>,
+    /// Sockets that the service manager passed in.
+    pub sockets: &'a mut Inherited,
+    /// The log of the process.
+    pub log: LogControl,
+    /// Whom to tell what happens.
+    pub events: Events,
+}
+
+/// Why a daemon cannot begin, whatever it serves.
+#[derive(Debug, thiserror::Error)]
+pub enum LifeError {
+    /// The machine gives no threads.
+    #[error("cannot start the threads that serve data")]
+    Threads(#[source] io::Error),
+    /// The control socket cannot be had.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The control socket cannot be served.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+}
+
+/// Lives: begins by `start`, serves until `launch.shutdown`, drains.
+///
+/// # Errors
+/// Where it cannot begin to serve. What fails later is logged and counted.
+pub async fn live<D, E>(
+    identity: Identity,
+    launch: Launch,
+    start: impl FnOnce(Beginning<'_>) -> Result<D, E>,
+) -> Result<(), E>
+where
+    D: Daemon,
+    E: From<LifeError>,
+{
+    let Launch { sources, mut sockets, log, shutdown, reloads, ready } = launch;
+    let workers = Workers::start(identity.program.name(), identity.threads);
+    let workers = Arc::new(workers.map_err(LifeError::Threads)?);
+    let group = identity.control_group.as_deref();
+    let socket =
+        listen::control(&identity.control, group, &mut sockets).map_err(LifeError::Listen)?;
+    let events = Events::default();
+    let beginning = Beginning {
+        workers: &workers,
+        sockets: &mut sockets,
+        log: log.clone(),
+        events: events.clone(),
+    };
+    let mut daemon = start(beginning)?;
+    for name in sockets.left() {
+        warn!(name, "a socket was passed in that nothing here serves");
+    }
+    let file = sources.file().map(ToOwned::to_owned);
+    let vitals = Vitals::new(&identity, file, daemon.connections(), log);
+    let vitals = Arc::new(vitals);
+    let (orders, queue) = Orders::queue();
+    let control = ControlPlane::start(&daemon, &socket, &vitals, &events, orders)
+        .map_err(LifeError::Control)?;
+
+    vitals.update(|current| {
+        current.state = State::Serving;
+        current.listeners = daemon.listeners();
+        current.listeners.push(listener(&socket));
+    });
+    notify::ready(&vitals.sentence());
+    events.tell(EventKind::Ready, "", "serving");
+    // Whoever started the daemon may not care where it listens.
+    let _ = ready.send(vitals.current().listeners.clone());
+
+    let supervision = Supervision {
+        sources: &sources,
+        orders: queue,
+        reloads,
+        shutdown,
+        workers: &workers,
+        vitals: Arc::clone(&vitals),
+        events: events.clone(),
+    };
+    supervise(&mut daemon, supervision).await;
+
+    notify::stopping();
+    vitals.update(|current| current.state = State::Draining);
+    events.tell(EventKind::Draining, "", "finishing what is in flight");
+    daemon.drain().await;
+    control.end().await;
+    drop(daemon);
+    if let Some(workers) = Arc::into_inner(workers) {
+        workers.join();
+    }
+    Ok(())
+}
+
+/// The calls on the control socket.
+struct ControlPlane {
+    ended: CancellationToken,
+    calls: JoinHandle<()>,
+}
+
+impl ControlPlane {
+    fn start<D: Daemon>(
+        daemon: &D,
+        socket: &ControlSocket,
+        vitals: &Arc<Vitals>,
+        events: &Events,
+        orders: Orders<D::Command>,
+    ) -> Result<Self, ControlError> {
+        let ended = CancellationToken::new();
+        let services = daemon.services(&orders);
+        let control = DaemonControl {
+            vitals: Arc::clone(vitals),
+            orders,
+            events: events.clone(),
+            shutdown: ended.clone(),
+        };
+        let calls = tokio::spawn(control::serve(socket, control, services, ended.clone())?);
+        Ok(Self { ended, calls })
+    }
+
+    async fn end(self) {
+        self.ended.cancel();
+        if time::timeout(CONTROL_PATIENCE, self.calls).await.is_err() {
+            warn!("calls on the control socket were cut off");
+        }
+    }
+}
+
+fn listener(socket: &ControlSocket) -> v1::Listener {
+    v1::Listener {
+        role: "control".to_owned(),
+        address: socket.path.display().to_string(),
+        inherited: socket.inherited,
+        upstream: String::new(),
+    }
+}

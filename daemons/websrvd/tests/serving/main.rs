@@ -1,0 +1,13 @@
+//! websrvd as a client meets it: real sockets, the daemon's own `run`, a port of its own for each test.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
+
+/// Bodies: large, cut off, growing.
+mod bodies;
+/// The server, a client, and what they need.
+mod harness;
+/// Reload, shutdown, the control socket.
+mod lifecycle;
+/// What is served and what never is, by any spelling.
+mod paths;
+/// HTTP as such: HEAD, keep-alive, HTTP/2, errors.
+mod protocol;
