@@ -30,6 +30,8 @@ pub(crate) struct Relay {
 struct Listeners {
     udp: Vec<UdpListener>,
     tcp: Vec<TcpListener>,
+    /// Closed, but with connections that go on.
+    closing: Vec<TcpListener>,
 }
 
 impl Relay {
@@ -95,9 +97,12 @@ impl Relay {
         self.listeners().udp.retain(|listener| listener.local_addr() != local);
     }
 
-    /// Closes a TCP listener. Its connections go on, unlisted, until they end.
+    /// Closes a TCP listener. Its connections go on until they end.
     pub(crate) fn close_tcp(&self, local: SocketAddr) {
-        self.listeners().tcp.retain(|listener| listener.local_addr() != local);
+        let listeners = &mut *self.listeners();
+        let closing = listeners.tcp.extract_if(.., |listener| listener.local_addr() == local);
+        listeners.closing.extend(closing.inspect(TcpListener::close));
+        listeners.closing.retain(|listener| !listener.is_empty());
     }
 
     /// Most sessions of a protocol that may be open at once, all listeners together.
@@ -121,7 +126,8 @@ impl Relay {
         {
             let listeners = self.listeners();
             if wanted(Protocol::Tcp) {
-                listeners.tcp.iter().for_each(|listener| listener.read(&mut sessions));
+                let tcp = listeners.tcp.iter().chain(&listeners.closing);
+                tcp.for_each(|listener| listener.read(&mut sessions));
             }
             if wanted(Protocol::Udp) {
                 tables.extend(listeners.udp.iter().flat_map(UdpListener::tables));

@@ -18,7 +18,6 @@ mod tests;
 mod udp;
 
 pub(crate) use config::{TcpConfig, UdpConfig};
-pub(crate) use ledger::Ledger;
 pub(crate) use listeners::Relay;
 pub(crate) use session::{Protocol, SessionInfo};
 pub(crate) use tcp::RefuseReason;

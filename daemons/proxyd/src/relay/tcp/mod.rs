@@ -91,11 +91,14 @@ impl TcpListener {
     pub(super) fn read(&self, sessions: &mut Vec<SessionInfo>) {
         self.table.read(sessions);
     }
-}
 
-impl Drop for TcpListener {
+    /// Whether no connection is open.
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     /// Accepts no more; open connections go on.
-    fn drop(&mut self) {
+    pub(super) fn close(&self) {
         self.closed.cancel();
     }
 }

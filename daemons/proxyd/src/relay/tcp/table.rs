@@ -69,6 +69,10 @@ impl Table {
         self.state().config = config;
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.state().open.is_empty()
+    }
+
     /// Admits a connection, or says which cap it meets.
     pub(super) fn open(
         self: &Arc<Self>,

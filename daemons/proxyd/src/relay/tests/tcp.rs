@@ -215,6 +215,24 @@ async fn open_connections_are_listed_with_what_they_carried() {
 }
 
 #[tokio::test]
+async fn connections_of_a_closed_listener_go_on() {
+    let rig = Rig::start();
+    let (socket, config) = upstream_socket().await;
+    let listener = rig.relay_tcp(config);
+    let (mut client, mut served) = rig.pair(listener, &socket).await;
+    rig.relay.close_tcp(listener);
+    assert_eq!(rig.relay.sessions_max(Protocol::Tcp), 0);
+    client.write_all(b"still there").await.expect("written");
+    client.shutdown().await.expect("half closed");
+    assert_eq!(rig.relay.sessions(None).await.len(), 1);
+    assert_eq!(read_all(&mut served).await.expect("a clean end"), b"still there");
+    drop(served);
+    rig.until_sessions(0).await;
+    assert!(rig.relay.drain(Instant::now() + PATIENCE).await);
+    net::TcpListener::bind(listener).expect("the port is free");
+}
+
+#[tokio::test]
 async fn draining_lets_connections_end_by_themselves() {
     let rig = Rig::start();
     let (socket, config) = upstream_socket().await;
