@@ -1,3 +1,28 @@
-//! Placeholder.
+//! proxyd: a caching HTTP proxy in front of any origin, and a relay of TCP and UDP.
+//!
+//! [`run`] is the daemon's whole life. `server` starts the threads and binds the listeners; a
+//! `connection` hands each request to `request`, which looks it up in the `cache` and answers
+//! by `reply`, or asks an `origin` by `fetch`; `relay` carries what is not HTTP; `control` steers
+//! all of it.
 
+mod body;
+mod cache;
+mod config;
+mod connection;
+mod control;
+mod counters;
+mod fetch;
+mod fill;
+mod forward;
+mod origin;
+mod proxy;
 mod relay;
+mod relaying;
+mod reply;
+mod request;
+mod server;
+
+pub use self::{
+    config::Config,
+    server::{Error, run},
+};

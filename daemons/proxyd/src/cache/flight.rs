@@ -1,0 +1,105 @@
+//! One fetch for all concurrent misses of a key.
+//!
+//! The first request to [`Flights::join`] leads: it asks the origin and lands what it learns. The others
+//! wait for that, woken, not polling. A leader that is dropped before it lands hands over: those who wait
+//! join anew, and one of them leads.
+
+use std::sync::Arc;
+
+use dashmap::{DashMap, Entry};
+use foldhash::fast::RandomState;
+use selat_core::cache::key::CacheKey;
+use tokio::sync::watch;
+
+use super::{filling::Filling, object::Object};
+
+/// What came of a fetch.
+#[derive(Clone, Debug)]
+pub(crate) enum Landing {
+    /// A response that is being stored; its content is arriving.
+    Filling(Arc<Filling>),
+    /// A stored response, which the origin has just confirmed.
+    Confirmed(Arc<Object>),
+    /// A stored response, served stale since the origin failed.
+    Stale(Arc<Object>),
+    /// Nothing that others could use: each has to ask for itself.
+    NotShared,
+    /// The origin failed: asking again at once would only add to its trouble.
+    Failed(crate::origin::OriginError),
+}
+
+/// A fetch under way.
+type Flight = watch::Receiver<Option<Landing>>;
+
+/// The fetches under way, shared by all threads.
+#[derive(Debug, Default)]
+pub(crate) struct Flights(Arc<DashMap<CacheKey, (u64, Flight), RandomState>>);
+
+/// Part in a fetch.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// Ask the origin, and land.
+    Leader(Permit),
+    /// Wait for the leader.
+    Follower(Follower),
+}
+
+impl Flights {
+    /// Joins the fetch for `key`, or begins it.
+    pub(crate) fn join(&self, key: &CacheKey, serial: u64) -> Part {
+        match self.0.entry(key.clone()) {
+            Entry::Occupied(flight) => Part::Follower(Follower(flight.get().1.clone())),
+            Entry::Vacant(place) => {
+                let (landing, flight) = watch::channel(None);
+                place.insert((serial, flight));
+                let flights = Arc::clone(&self.0);
+                Part::Leader(Permit { flights, key: key.clone(), serial, landing })
+            }
+        }
+    }
+
+    /// Lets no further request join the fetch for `key`: what it brings is no longer wanted.
+    pub(crate) fn leave(&self, key: &CacheKey) {
+        self.0.remove(key);
+    }
+
+    /// Lets no further request join any fetch.
+    pub(crate) fn leave_all(&self) {
+        self.0.clear();
+    }
+}
+
+/// The right and duty to ask the origin for a key. Dropped before it lands, it hands over; while it
+/// lives after that, others still join what landed.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    flights: Arc<DashMap<CacheKey, (u64, Flight), RandomState>>,
+    key: CacheKey,
+    serial: u64,
+    landing: watch::Sender<Option<Landing>>,
+}
+
+impl Permit {
+    /// Tells everyone who waits, and who joins from now on, what came of the fetch.
+    pub(crate) fn land(&self, landing: Landing) {
+        self.landing.send_replace(Some(landing));
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.flights.remove_if(&self.key, |_, (serial, _)| *serial == self.serial);
+    }
+}
+
+/// A request that waits for another's fetch.
+#[derive(Debug)]
+pub(crate) struct Follower(Flight);
+
+impl Follower {
+    /// What came of the fetch; `None` where its leader is gone and another has to lead.
+    pub(crate) async fn landing(mut self) -> Option<Landing> {
+        let landed = self.0.wait_for(Option::is_some).await.ok()?;
+        Landing::clone(landed.as_ref()?).into()
+    }
+}

@@ -1,0 +1,335 @@
+//! proxyd's configuration: every key with its bounds and its default, once. The sample in
+//! `packaging/proxyd.toml` explains each key.
+
+use std::{
+    fmt,
+    net::{SocketAddr, ToSocketAddrs},
+    path::PathBuf,
+    thread,
+    time::Duration,
+};
+
+use selat_core::{
+    cache::options::{CDN_CACHE_CONTROL, PolicyOptions},
+    relay::{Limits, UpstreamAddr},
+};
+use selat_proto::socket::Daemon;
+use selat_runtime::{
+    config::{ConfigErrors, Layers, Shown, Sources, text},
+    listen, log,
+    process::ProcessConfig,
+    serve::HttpLimits,
+    workers::THREADS_MAX,
+};
+
+use crate::{
+    origin::{OriginAddr, OriginLimits},
+    relay::{TcpConfig, UdpConfig},
+};
+
+/// Most time that any timeout may be.
+const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Most bytes of memory that the cache may be given.
+const MEMORY_BYTES_MAX: u64 = 1 << 44;
+
+/// A configuration that cannot be invalid.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) http: Vec<SocketAddr>,
+    pub(crate) origins: Vec<OriginAddr>,
+    pub(crate) udp: Vec<Forwarding>,
+    pub(crate) tcp: Vec<Forwarding>,
+    pub(crate) control: PathBuf,
+    pub(crate) control_group: Option<String>,
+    threads: usize,
+    log: String,
+    pub(crate) connections_max: usize,
+    pub(crate) http_limits: HttpLimits,
+    pub(crate) store: StoreLimits,
+    pub(crate) policy: PolicyOptions,
+    pub(crate) origin_limits: OriginLimits,
+    relay: RelayLimits,
+    pub(crate) linger: Duration,
+    pub(crate) drain: Duration,
+    shown: Shown,
+}
+
+/// A relay's listener and where its traffic goes, `ADDR=UPSTREAM`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Forwarding {
+    pub(crate) listen: SocketAddr,
+    pub(crate) upstream: UpstreamAddr,
+}
+
+/// What the cache may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StoreLimits {
+    /// Bytes of all resources together.
+    pub(crate) memory_bytes: u64,
+    /// Octets of content of one response.
+    pub(crate) object_bytes: u64,
+    /// Variants of one resource.
+    pub(crate) variants: usize,
+}
+
+#[derive(Clone, Debug)]
+struct RelayLimits {
+    udp_idle: Duration,
+    udp_sessions: u32,
+    udp_sessions_per_client: u32,
+    tcp_idle: Duration,
+    tcp_connections: u32,
+    tcp_connections_per_client: u32,
+}
+
+impl ProcessConfig for Config {
+    fn read(sources: &Sources) -> Result<Self, ConfigErrors> {
+        let mut layers = sources.read();
+        let mut config = Self::settings(&mut layers);
+        config.check(&mut layers);
+        config.shown = layers.shown();
+        layers.finish(config)
+    }
+
+    fn log_filter(&self) -> &str {
+        &self.log
+    }
+}
+
+impl Config {
+    /// Keys that are read once, when the daemon starts.
+    pub(crate) const FIXED_KEYS: [&str; 4] =
+        ["control", "control_group", "threads", "limits.connections"];
+
+    /// Each key with its parser and its default.
+    fn settings(layers: &mut Layers<'_>) -> Self {
+        let control = Daemon::Proxyd.own_control_socket();
+        Self {
+            http: layers.many("http", text::address, vec![([127, 0, 0, 1], 8080).into()]),
+            origins: layers.many("origin", OriginAddr::parse, default_origins()),
+            udp: layers.many("udp", forwarding, default_udp()),
+            tcp: layers.many("tcp", forwarding, Vec::new()),
+            control: layers.one("control", text::path, control),
+            control_group: layers.optional("control_group", text::text),
+            threads: layers.one("threads", text::number_within(0, THREADS_MAX), 0),
+            log: layers.one("log", log_filter, log::DEFAULT_FILTER.to_owned()),
+            connections_max: layers.one(
+                "limits.connections",
+                text::number_within(1, 1_000_000),
+                10_000,
+            ),
+            http_limits: http_limits(layers),
+            store: store_limits(layers),
+            policy: policy(layers),
+            origin_limits: origin_limits(layers),
+            relay: RelayLimits::settings(layers),
+            linger: layers.one("timeouts.linger", timeout(), Duration::from_secs(1)),
+            drain: layers.one("timeouts.drain", timeout(), Duration::from_secs(30)),
+            shown: Shown::default(),
+        }
+    }
+
+    /// What no key can know alone.
+    fn check(&self, layers: &mut Layers<'_>) {
+        let listens = |relays: &[Forwarding]| -> Vec<SocketAddr> {
+            relays.iter().map(|relay| relay.listen).collect()
+        };
+        let streams = [self.http.clone(), listens(&self.tcp)].concat();
+        for (key, addresses) in [("http", &streams), ("udp", &listens(&self.udp))] {
+            for address in listen::repeated(addresses) {
+                layers.refuse(key, format!("{address} is covered by an address before it"));
+            }
+        }
+        if !self.http.is_empty() && self.origins.is_empty() {
+            layers.refuse("origin", "http needs an origin, such as http://127.0.0.1:8000");
+        }
+        if self.http.is_empty() && self.udp.is_empty() && self.tcp.is_empty() {
+            layers.refuse("http", "nothing would be served: http, udp or tcp needs an address");
+        }
+        if self.store.object_bytes > self.store.memory_bytes {
+            layers.refuse("cache.object_max", "must not be more than cache.memory");
+        }
+    }
+
+    /// Data-plane threads, at least one.
+    pub(crate) fn threads(&self) -> usize {
+        match self.threads {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+
+    /// The log filter.
+    pub(crate) fn log_directives(&self) -> &str {
+        &self.log
+    }
+
+    /// Every key with its value.
+    pub(crate) fn shown(&self) -> &Shown {
+        &self.shown
+    }
+
+    /// What a UDP listener may do.
+    pub(crate) fn udp_relay(&self, upstream: UpstreamAddr) -> UdpConfig {
+        let limits = Limits {
+            idle_timeout: self.relay.udp_idle,
+            sessions_max: self.relay.udp_sessions,
+            sessions_per_client_max: self.relay.udp_sessions_per_client,
+            ..Limits::default()
+        };
+        UdpConfig { upstream, limits }
+    }
+
+    /// What a TCP listener may do.
+    pub(crate) fn tcp_relay(&self, upstream: UpstreamAddr) -> TcpConfig {
+        TcpConfig {
+            connect_timeout: self.origin_limits.connect_timeout,
+            idle_timeout: self.relay.tcp_idle,
+            connections_max: self.relay.tcp_connections,
+            connections_per_client_max: self.relay.tcp_connections_per_client,
+            ..TcpConfig::new(upstream)
+        }
+    }
+}
+
+impl RelayLimits {
+    fn settings(layers: &mut Layers<'_>) -> Self {
+        let count = text::number_within(1_u32, 10_000_000);
+        Self {
+            udp_idle: layers.one("relay.udp_idle", timeout(), Limits::IDLE_TIMEOUT),
+            udp_sessions: layers.one("relay.udp_sessions", &count, Limits::SESSIONS_MAX),
+            udp_sessions_per_client: layers.one(
+                "relay.udp_sessions_per_client",
+                &count,
+                Limits::SESSIONS_PER_CLIENT_MAX,
+            ),
+            tcp_idle: layers.one("relay.tcp_idle", timeout(), TcpConfig::IDLE_TIMEOUT),
+            tcp_connections: layers.one(
+                "relay.tcp_connections",
+                &count,
+                TcpConfig::CONNECTIONS_MAX,
+            ),
+            tcp_connections_per_client: layers.one(
+                "relay.tcp_connections_per_client",
+                &count,
+                TcpConfig::CONNECTIONS_PER_CLIENT_MAX,
+            ),
+        }
+    }
+}
+
+fn http_limits(layers: &mut Layers<'_>) -> HttpLimits {
+    let defaults = HttpLimits::default();
+    HttpLimits {
+        // hyper takes no buffer under 8 KiB.
+        header_bytes_max: layers.one(
+            "limits.header_bytes",
+            size(8 << 10, 1 << 20),
+            defaults.header_bytes_max,
+        ),
+        headers_max: layers.one(
+            "limits.headers",
+            text::number_within(1, 10_000),
+            defaults.headers_max,
+        ),
+        streams_max: layers.one(
+            "limits.streams",
+            text::number_within(1, 10_000),
+            defaults.streams_max,
+        ),
+        header_timeout: layers.one("timeouts.header", timeout(), defaults.header_timeout),
+        write_timeout: layers.one("timeouts.write", timeout(), defaults.write_timeout),
+    }
+}
+
+fn store_limits(layers: &mut Layers<'_>) -> StoreLimits {
+    StoreLimits {
+        memory_bytes: layers.one(
+            "cache.memory",
+            text::bytes_within(1 << 20, MEMORY_BYTES_MAX),
+            256 << 20,
+        ),
+        object_bytes: layers.one(
+            "cache.object_max",
+            text::bytes_within(0, MEMORY_BYTES_MAX),
+            16 << 20,
+        ),
+        variants: layers.one("cache.variants_max", text::number_within(1, 10_000), 64),
+    }
+}
+
+fn policy(layers: &mut Layers<'_>) -> PolicyOptions {
+    let defaults = PolicyOptions::default();
+    let targeted = layers.one("cache.cdn_cache_control", text::truth, false);
+    let any = text::duration_within(Duration::ZERO, 365 * TIMEOUT_MAX);
+    PolicyOptions {
+        targeted: if targeted { vec![CDN_CACHE_CONTROL] } else { Vec::new() },
+        grace_while_revalidate: layers.one("cache.grace", &any, defaults.grace_while_revalidate),
+        grace_if_error: layers.one("cache.grace_if_error", &any, defaults.grace_if_error),
+        heuristic_max: layers.one("cache.heuristic_max", &any, defaults.heuristic_max),
+        lifetime_max: layers.one("cache.lifetime_max", &any, defaults.lifetime_max),
+        ..defaults
+    }
+}
+
+fn origin_limits(layers: &mut Layers<'_>) -> OriginLimits {
+    let defaults = OriginLimits::default();
+    OriginLimits {
+        connect_timeout: layers.one("timeouts.connect", timeout(), defaults.connect_timeout),
+        head_timeout: layers.one("timeouts.origin", timeout(), defaults.head_timeout),
+        body_timeout: layers.one("timeouts.body", timeout(), defaults.body_timeout),
+        idle_timeout: layers.one("timeouts.origin_idle", timeout(), defaults.idle_timeout),
+        idle_max: layers.one(
+            "limits.origin_idle",
+            text::number_within(0, 100_000),
+            defaults.idle_max,
+        ),
+    }
+}
+
+impl fmt::Display for Forwarding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.listen, self.upstream)
+    }
+}
+
+fn default_origins() -> Vec<OriginAddr> {
+    OriginAddr::parse("http://127.0.0.1:8000").into_iter().collect()
+}
+
+fn default_udp() -> Vec<Forwarding> {
+    let upstream = UpstreamAddr::new(([127, 0, 0, 1], 9000).into());
+    vec![Forwarding { listen: ([127, 0, 0, 1], 9090).into(), upstream }]
+}
+
+/// A name is looked up once, here; a reload looks it up again.
+fn forwarding(text: &str) -> Result<Forwarding, String> {
+    let expected = "LISTEN=UPSTREAM is expected, such as 127.0.0.1:9090=127.0.0.1:9000";
+    let (listen, upstream) = text.split_once('=').ok_or_else(|| expected.to_owned())?;
+    let listen = text::address(listen)?;
+    let mut found = upstream
+        .to_socket_addrs()
+        .map_err(|error| format!("cannot find the upstream {upstream}: {error}; {expected}"))?;
+    let upstream = found.next().ok_or_else(|| format!("{upstream} has no address"))?;
+    if upstream.port() == 0 {
+        return Err("an upstream needs a port other than 0".to_owned());
+    }
+    Ok(Forwarding { listen, upstream: UpstreamAddr::new(upstream) })
+}
+
+fn log_filter(directives: &str) -> Result<String, String> {
+    log::filter(directives).map_err(|error| error.to_string())?;
+    Ok(directives.to_owned())
+}
+
+fn timeout() -> impl Fn(&str) -> Result<Duration, String> {
+    text::duration_within(Duration::from_millis(1), TIMEOUT_MAX)
+}
+
+fn size(min: usize, max: usize) -> impl Fn(&str) -> Result<usize, String> {
+    move |text| {
+        let bytes = text::bytes_within(min as u64, max as u64)(text)?;
+        usize::try_from(bytes).map_err(|_| format!("must be at most {max}"))
+    }
+}

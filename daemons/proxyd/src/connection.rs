@@ -1,0 +1,40 @@
+//! One client's HTTP connection: each of its requests goes to [`crate::request`].
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+
+use arc_swap::ArcSwap;
+use hyper::service::service_fn;
+use selat_runtime::serve::{self, Connections, HttpLimits};
+use tokio::net::TcpStream;
+
+use crate::{proxy::Proxy, request};
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub(crate) proxy: Arc<Proxy>,
+    pub(crate) connections: Arc<Connections>,
+    /// In force for connections to come.
+    pub(crate) limits: ArcSwap<HttpLimits>,
+}
+
+impl Front {
+    pub(crate) fn new(proxy: Proxy, connections: Connections, limits: HttpLimits) -> Self {
+        Self {
+            proxy: Arc::new(proxy),
+            connections: Arc::new(connections),
+            limits: ArcSwap::from_pointee(limits),
+        }
+    }
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn run(stream: TcpStream, client: SocketAddr, front: Arc<Front>) {
+    let service = service_fn(|request| {
+        front.connections.count_request();
+        let proxy = Arc::clone(&front.proxy);
+        async move { Ok::<_, Infallible>(request::handle(proxy, client, request).await) }
+    });
+    let limits = front.limits.load_full();
+    serve::connection(stream, service, &limits, front.connections.drain()).await;
+}

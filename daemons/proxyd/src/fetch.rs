@@ -1,0 +1,399 @@
+//! Asking the origin: once for many where that is right, and what to make of its answer.
+//!
+//! 1. [`shared`] joins the flight for the key: lead, or follow who does.
+//! 2. [`lead`] asks; a failure may still be answered from what is stored.
+//! 3. A 304 confirms what is stored. Else the policy says whether the response is stored.
+//! 4. If it is, a task of its own fills the store, and this request and its followers read along.
+//!    If not, followers ask for themselves.
+
+use std::{sync::Arc, time::SystemTime};
+
+use http::{Method, Response, StatusCode};
+use selat_core::{
+    cache::{
+        invalidate::invalidated,
+        policy::{Decision, OriginFailure, lookup, serve_on_error},
+        reason::{MissReason, PassReason, RevalidateReason, StoreRefusal},
+        status::{CacheStatus, Forward},
+        storage::{Exchange, Storability, storable},
+        stored::{StoredMeta, prepare},
+        validation::{HeadUpdate, Validation, freshened_by_head, revalidated},
+    },
+    http::{hop_by_hop, message::ResponseHead, via},
+};
+
+use crate::{
+    body::{ReplyBody, RequestBody},
+    cache::{
+        epochs::Ticket,
+        filling::Filling,
+        flight::{Landing, Part, Permit},
+        object::{Object, Uses},
+    },
+    fill::Fill,
+    forward::{self, Asking},
+    origin::{OriginError, fetch::Fetched},
+    proxy::NAME,
+    reply,
+    request::{Ask, Reply, Verdict},
+};
+
+/// Leaders that a follower outlives before it asks for itself.
+const LEADERS_MAX: usize = 3;
+
+/// Why the origin is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Nothing fit is stored.
+    Miss(MissReason),
+    /// What is stored has to be confirmed.
+    Revalidate(RevalidateReason),
+    /// The cache has no say.
+    Pass(PassReason),
+}
+
+impl Why {
+    fn verdict(self) -> Verdict {
+        match self {
+            Self::Miss(reason) => Verdict::Miss(reason),
+            Self::Revalidate(reason) => Verdict::Replaced(reason),
+            Self::Pass(reason) => Verdict::Passed(reason),
+        }
+    }
+
+    fn said(self) -> CacheStatus<'static> {
+        let forward: Forward = match self {
+            Self::Miss(reason) => reason.into(),
+            Self::Revalidate(reason) => reason.into(),
+            Self::Pass(reason) => reason.into(),
+        };
+        CacheStatus { forward: Some(forward), ..reply::silent() }
+    }
+}
+
+/// Fetches for everyone who asks for the same now.
+pub(crate) async fn shared(ask: &Ask<'_>, why: Why, stored: Option<&Arc<Object>>) -> Reply {
+    let key = ask.key();
+    for _ in 0..LEADERS_MAX {
+        match ask.proxy.join(&key) {
+            Part::Leader(permit) => return lead(ask, why, stored, Some(permit)).await,
+            Part::Follower(follower) => match follower.landing().await {
+                Some(landing) => match follow(ask, why, &landing) {
+                    Some(reply) => return reply,
+                    None => break,
+                },
+                None => {}
+            },
+        }
+    }
+    lead(ask, why, stored, None).await
+}
+
+/// Fetches for this request alone.
+pub(crate) async fn alone(ask: &Ask<'_>, why: Why, stored: Option<&Arc<Object>>) -> Reply {
+    lead(ask, why, stored, None).await
+}
+
+/// Forwards a request that the cache cannot answer, with its content.
+pub(crate) async fn passed(ask: &Ask<'_>, reason: PassReason, body: RequestBody) -> Reply {
+    let why = Why::Pass(reason);
+    let ticket = ask.proxy.store.ticket(&ask.key());
+    let request = forward::request(ask, Asking::AsAsked, body);
+    match ask.route.origins.fetch(request).await {
+        Ok(fetched) => take_in(ask, why, ticket, fetched, None),
+        Err(error) => (failed(error, why), why.verdict()),
+    }
+}
+
+/// Answers from what a leader learned; `None` where that does not fit this request.
+fn follow(ask: &Ask<'_>, why: Why, landing: &Landing) -> Option<Reply> {
+    let now = SystemTime::now();
+    let said = CacheStatus { collapsed: true, ..why.said() };
+    let response = match landing {
+        Landing::Filling(filling) => {
+            let decision = lookup(ask.request_head(), [&filling.meta], now, &ask.route.options);
+            if !matches!(decision, Decision::Serve(_)) {
+                return None;
+            }
+            reply::from_filling(ask, filling, now, said)?
+        }
+        Landing::Confirmed(object) | Landing::Stale(object) => {
+            if !object.meta.vary().matches(&ask.head.headers) {
+                return None;
+            }
+            reply::from_object(ask, object, now, said)
+        }
+        Landing::NotShared => return None,
+        Landing::Failed(error) => failed(*error, why),
+    };
+    Some((response, Verdict::Collapsed))
+}
+
+/// Asks the origin, about `stored` if there is something, and lands what it says.
+pub(crate) async fn lead(
+    ask: &Ask<'_>,
+    why: Why,
+    stored: Option<&Arc<Object>>,
+    permit: Option<Permit>,
+) -> Reply {
+    let ticket = ask.proxy.store.ticket(&ask.key());
+    let asking = match stored.map(|object| object.meta.conditions()) {
+        Some(conditions) if !conditions.is_empty() => Asking::Whether(conditions),
+        _ if ask.head.method == Method::GET => Asking::Unconditionally,
+        _ => Asking::AsAsked,
+    };
+    let validates = matches!(asking, Asking::Whether(_));
+    let request = forward::request(ask, asking, RequestBody::Empty);
+    let fetched = match ask.route.origins.fetch(request).await {
+        Ok(fetched) => fetched,
+        Err(error) => return give_up(ask, why, stored, permit.as_ref(), error),
+    };
+    if let Some(reply) = rescue(ask, stored, permit.as_ref(), fetched.head.status) {
+        return reply;
+    }
+    match stored {
+        Some(stored) if validates && fetched.head.status == StatusCode::NOT_MODIFIED => {
+            match confirm(ask, why, stored, permit.as_ref(), ticket, &fetched) {
+                Some(reply) => reply,
+                None => Box::pin(lead(ask, why, None, permit)).await,
+            }
+        }
+        _ => take_in(ask, why, ticket, fetched, permit),
+    }
+}
+
+/// Answers with what is stored although the origin failed, if that is allowed, else with the failure.
+fn give_up(
+    ask: &Ask<'_>,
+    why: Why,
+    stored: Option<&Arc<Object>>,
+    permit: Option<&Permit>,
+    error: OriginError,
+) -> Reply {
+    let failure = match error {
+        OriginError::Timeout => OriginFailure::Timeout,
+        OriginError::Unreachable | OriginError::Broken | OriginError::Request => {
+            OriginFailure::Unreachable
+        }
+    };
+    if let Some(reply) = serve_stale(ask, stored, permit, failure) {
+        return reply;
+    }
+    land(permit, || Landing::Failed(error));
+    (failed(error, why), why.verdict())
+}
+
+/// Answers with what is stored in place of an error of the origin, if that is allowed.
+fn rescue(
+    ask: &Ask<'_>,
+    stored: Option<&Arc<Object>>,
+    permit: Option<&Permit>,
+    status: StatusCode,
+) -> Option<Reply> {
+    if !status.is_server_error() {
+        return None;
+    }
+    serve_stale(ask, stored, permit, OriginFailure::Status(status))
+}
+
+fn serve_stale(
+    ask: &Ask<'_>,
+    stored: Option<&Arc<Object>>,
+    permit: Option<&Permit>,
+    failure: OriginFailure,
+) -> Option<Reply> {
+    let (object, now) = (stored?, SystemTime::now());
+    let reason =
+        serve_on_error(ask.request_head(), &object.meta, failure, now, &ask.route.options).ok()?;
+    let forward_status = match failure {
+        OriginFailure::Status(status) => Some(status.as_u16()),
+        OriginFailure::Unreachable | OriginFailure::Timeout => None,
+    };
+    land(permit, || Landing::Stale(Arc::clone(object)));
+    let said = CacheStatus {
+        forward: Some(Forward::Stale),
+        forward_status,
+        detail: Some(reason.as_str()),
+        ..reply::silent()
+    };
+    Some((reply::from_object(ask, object, now, said), Verdict::Hit(reason)))
+}
+
+/// Takes in a 304; `None` where the origin spoke of something else than what is stored.
+fn confirm(
+    ask: &Ask<'_>,
+    why: Why,
+    stored: &Arc<Object>,
+    permit: Option<&Permit>,
+    ticket: Ticket,
+    fetched: &Fetched,
+) -> Option<Reply> {
+    let mut headers = stored.headers.clone();
+    let exchange = exchange(ask, fetched);
+    let (meta, keep) = match revalidated(&stored.meta, &mut headers, &exchange, &ask.route.options)
+    {
+        Validation::Updated(meta) => (meta, true),
+        Validation::Withdrawn(meta) => (meta, false),
+        Validation::Mismatch => return None,
+    };
+    if !via::loops(&headers, NAME) {
+        via::append(&mut headers, fetched.head.version, NAME);
+    }
+    let object = Arc::new(updated(stored, *meta, headers, &fetched.origin));
+    let key = ask.key();
+    let kept = keep && ask.store(&key, ticket, Arc::clone(&object));
+    if !keep {
+        ask.proxy.store.drop_variant(&key, ticket, &ask.head.headers);
+    }
+    land(permit, || Landing::Confirmed(Arc::clone(&object)));
+    let said = CacheStatus { forward_status: Some(304), stored: kept, ..why.said() };
+    Some((reply::from_object(ask, &object, SystemTime::now(), said), Verdict::Revalidated))
+}
+
+fn updated(
+    stored: &Object,
+    meta: StoredMeta,
+    headers: http::HeaderMap,
+    origin: &Arc<str>,
+) -> Object {
+    Object {
+        meta,
+        headers,
+        content: stored.content.clone(),
+        origin: Arc::clone(origin),
+        uses: Uses::continuing(&stored.uses),
+    }
+}
+
+/// Stores a response, or passes it on.
+fn take_in(
+    ask: &Ask<'_>,
+    why: Why,
+    ticket: Ticket,
+    mut fetched: Fetched,
+    permit: Option<Permit>,
+) -> Reply {
+    let exchange = exchange(ask, &fetched);
+    for key in invalidated(&exchange, ask.route.namespace) {
+        ask.proxy.purge(&key);
+    }
+    let judged = storable(&exchange, &ask.route.options);
+    if ask.head.method == Method::HEAD {
+        freshen(ask, ticket, &fetched);
+    }
+    let limit = ask.route.object_bytes_max;
+    let refusal = match judged {
+        Storability::Store(_) if fetched.body.length().is_some_and(|length| length > limit) => {
+            StoreRefusal::TooLarge
+        }
+        Storability::Store(meta) => {
+            let received = fetched.times.response;
+            prepare(&mut fetched.head.headers, received, &ask.route.options);
+            via::append(&mut fetched.head.headers, fetched.head.version, NAME);
+            return fill(ask, why, ticket, *meta, fetched, permit);
+        }
+        Storability::Pass(refusal) => refusal,
+    };
+    land(permit.as_ref(), || Landing::NotShared);
+    (pass_on(ask, why, fetched, refusal), why.verdict())
+}
+
+/// Begins to store a response, and answers with it.
+fn fill(
+    ask: &Ask<'_>,
+    why: Why,
+    ticket: Ticket,
+    meta: StoredMeta,
+    fetched: Fetched,
+    permit: Option<Permit>,
+) -> Reply {
+    let limit = ask.route.object_bytes_max;
+    let Fetched { head, body, origin, .. } = fetched;
+    let filling = Arc::new(Filling::new(meta, head.headers, origin, body.length(), limit));
+    let said = CacheStatus {
+        stored: true,
+        forward_status: (head.status == StatusCode::PARTIAL_CONTENT).then_some(206),
+        ..why.said()
+    };
+    // Before anything was fed, everyone may still join.
+    let response = reply::from_filling(ask, &filling, SystemTime::now(), said);
+    land(permit.as_ref(), || Landing::Filling(Arc::clone(&filling)));
+    let request = ask.head.headers.clone();
+    let fill = Fill {
+        proxy: Arc::clone(ask.proxy),
+        key: ask.key(),
+        ticket,
+        request,
+        variants_max: ask.route.variants_max,
+        filling,
+        permit,
+    };
+    tokio::spawn(fill.run(body));
+    let response = response.unwrap_or_else(|| failed(OriginError::Broken, why));
+    (response, why.verdict())
+}
+
+/// Passes a response on that is not stored.
+fn pass_on(
+    ask: &Ask<'_>,
+    why: Why,
+    fetched: Fetched,
+    refusal: StoreRefusal,
+) -> Response<ReplyBody> {
+    ask.proxy.counters.here().not_stored.increment(refusal.index());
+    let Fetched { mut head, body, .. } = fetched;
+    hop_by_hop::strip_response(&mut head.headers);
+    via::append(&mut head.headers, head.version, NAME);
+    reply::say(&mut head.headers, CacheStatus { detail: Some(refusal.as_str()), ..why.said() });
+    let mut response = Response::new(ReplyBody::Origin(Box::new(body)));
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
+    response
+}
+
+/// RFC 9111 §4.3.5: what a response to HEAD says of what is stored.
+fn freshen(ask: &Ask<'_>, ticket: Ticket, fetched: &Fetched) {
+    let key = ask.key();
+    let Some(resource) = ask.proxy.store.peek(key.as_str()) else { return };
+    let request = &ask.head.headers;
+    let selected = resource.variants.iter().find(|object| object.meta.vary().matches(request));
+    let Some(stored) = selected else { return };
+    let mut headers = stored.headers.clone();
+    let exchange = exchange(ask, fetched);
+    let meta = match freshened_by_head(&stored.meta, &mut headers, &exchange, &ask.route.options) {
+        HeadUpdate::Updated(meta) => *meta,
+        HeadUpdate::Stale => {
+            let mut meta = stored.meta.clone();
+            meta.mark_stale();
+            meta
+        }
+        HeadUpdate::Unaffected => return,
+    };
+    let object = updated(stored, meta, headers, &fetched.origin);
+    ask.store(&key, ticket, Arc::new(object));
+}
+
+/// The response to a request whose origin failed.
+fn failed(error: OriginError, why: Why) -> Response<ReplyBody> {
+    let status = match error {
+        OriginError::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        OriginError::Request => StatusCode::BAD_REQUEST,
+        OriginError::Unreachable | OriginError::Broken => StatusCode::BAD_GATEWAY,
+    };
+    reply::error(status, CacheStatus { detail: Some(error.as_str()), ..why.said() })
+}
+
+fn exchange<'a>(ask: &Ask<'a>, fetched: &'a Fetched) -> Exchange<'a> {
+    Exchange {
+        request: ask.request_head(),
+        target: ask.target,
+        response: ResponseHead::from(&fetched.head),
+        times: fetched.times,
+    }
+}
+
+fn land(permit: Option<&Permit>, landing: impl FnOnce() -> Landing) {
+    if let Some(permit) = permit {
+        permit.land(landing());
+    }
+}

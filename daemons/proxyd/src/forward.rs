@@ -1,0 +1,96 @@
+//! The request that an origin gets: the client's, without what concerns the client's connection, and with what
+//! says who asks.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
+use selat_core::{
+    cache::stored::Conditions,
+    http::{conditional, hop_by_hop, via},
+};
+
+use crate::{body::RequestBody, proxy::NAME, request::Ask};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Fields that an origin could build a response from although the key does not know them. A client's are never
+/// passed on: a stored response would carry them to others.
+const UNTRUSTED: [HeaderName; 11] = [
+    header::FORWARDED,
+    X_FORWARDED_FOR,
+    X_FORWARDED_HOST,
+    X_FORWARDED_PROTO,
+    HeaderName::from_static("x-forwarded-port"),
+    HeaderName::from_static("x-forwarded-prefix"),
+    HeaderName::from_static("x-forwarded-scheme"),
+    HeaderName::from_static("x-forwarded-server"),
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("x-rewrite-url"),
+];
+
+/// What becomes of a client's preconditions and range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asking {
+    /// They go to the origin: it answers this client alone.
+    AsAsked,
+    /// The preconditions do not: they are evaluated against the response that comes.
+    Unconditionally,
+    /// These conditions go in place of them.
+    Whether(Conditions),
+}
+
+/// The request for the origin.
+pub(crate) fn request(ask: &Ask<'_>, asking: Asking, body: RequestBody) -> Request<RequestBody> {
+    let mut headers = ask.head.headers.clone();
+    hop_by_hop::strip_request(&mut headers);
+    // We send the 100 ourselves, when the origin begins to read.
+    headers.remove(header::EXPECT);
+    match asking {
+        Asking::AsAsked => {}
+        Asking::Unconditionally => strip_conditions(&mut headers),
+        Asking::Whether(conditions) => conditions.apply(&mut headers),
+    }
+    say_who_asks(&mut headers, ask);
+    via::append(&mut headers, ask.head.version, NAME);
+    let mut request = Request::new(body);
+    *request.method_mut() = ask.head.method.clone();
+    *request.uri_mut() = origin_form(ask);
+    *request.headers_mut() = headers;
+    request
+}
+
+fn strip_conditions(headers: &mut HeaderMap) {
+    let if_range = headers.get(header::IF_RANGE).cloned();
+    conditional::strip(headers);
+    // A range that goes to the origin goes with its condition.
+    if let Some(if_range) = if_range {
+        headers.insert(header::IF_RANGE, if_range);
+    }
+}
+
+fn say_who_asks(headers: &mut HeaderMap, ask: &Ask<'_>) {
+    for name in &UNTRUSTED {
+        headers.remove(name);
+    }
+    let client: IpAddr = ask.client.ip().to_canonical();
+    let fields = [
+        (header::HOST, HeaderValue::from_str(ask.target.authority)),
+        (X_FORWARDED_FOR, HeaderValue::from_str(&client.to_string())),
+        (X_FORWARDED_HOST, HeaderValue::from_str(ask.target.authority)),
+        (X_FORWARDED_PROTO, HeaderValue::from_str(ask.target.scheme())),
+    ];
+    for (name, value) in fields {
+        if let Ok(value) = value {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// The path as the key has it, so that one key is never two paths to the origin.
+fn origin_form(ask: &Ask<'_>) -> Uri {
+    let normalised = ask.target.normalised_path_and_query();
+    normalised.parse().unwrap_or_else(|_| ask.head.uri.clone())
+}

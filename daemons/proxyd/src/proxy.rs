@@ -1,0 +1,78 @@
+//! What every request of the HTTP side shares.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use selat_core::cache::{key::CacheKey, options::PolicyOptions};
+
+use crate::{
+    cache::{
+        flight::{Flights, Part},
+        store::{Removed, Store},
+    },
+    counters::Counters,
+    origin::Origins,
+};
+
+/// This cache's name in `Cache-Status`, and this hop's in `Via`.
+pub(crate) const NAME: &str = "proxyd";
+
+/// The HTTP side of the daemon.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    pub(crate) route: ArcSwap<Route>,
+    pub(crate) store: Store,
+    pub(crate) flights: Flights,
+    pub(crate) counters: Arc<Counters>,
+    serial: AtomicU64,
+}
+
+/// Where requests go, and what the cache may do with them: one generation of the configuration.
+#[derive(Debug)]
+pub(crate) struct Route {
+    /// Sets this route's keys apart from those of others.
+    pub(crate) namespace: &'static str,
+    pub(crate) options: PolicyOptions,
+    pub(crate) origins: Origins,
+    /// Time between two pieces of content that a client sends.
+    pub(crate) body_timeout: Duration,
+    /// Octets of content of one stored response.
+    pub(crate) object_bytes_max: u64,
+    /// Variants stored of one resource.
+    pub(crate) variants_max: usize,
+}
+
+impl Proxy {
+    pub(crate) fn new(route: Route, store: Store, counters: Arc<Counters>) -> Self {
+        Self {
+            route: ArcSwap::from_pointee(route),
+            store,
+            flights: Flights::default(),
+            counters,
+            serial: AtomicU64::new(0),
+        }
+    }
+
+    /// Joins the fetch for `key`, or begins it.
+    pub(crate) fn join(&self, key: &CacheKey) -> Part {
+        self.flights.join(key, self.serial.fetch_add(1, Relaxed))
+    }
+
+    /// Removes all that is stored for `key`. Every later request sees it gone.
+    pub(crate) fn purge(&self, key: &CacheKey) -> Removed {
+        self.flights.leave(key);
+        self.store.purge(key)
+    }
+
+    /// Removes everything. Every later request sees it gone.
+    pub(crate) fn flush(&self) -> Removed {
+        self.flights.leave_all();
+        self.store.flush()
+    }
+}

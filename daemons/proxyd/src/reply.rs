@@ -1,0 +1,197 @@
+//! Responses: from the store, from what is being stored, and of our own making.
+
+use std::{sync::Arc, time::SystemTime};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use selat_core::{
+    cache::{
+        partial::Extent,
+        status::{CACHE_STATUS, CacheStatus},
+        stored::StoredMeta,
+    },
+    http::{
+        conditional,
+        range::{ByteRange, Resolved, unsatisfied_content_range},
+    },
+};
+
+use crate::{
+    body::ReplyBody,
+    cache::{filling::Filling, object::Object},
+    proxy::NAME,
+    request::Ask,
+};
+
+/// Fields of the content that a 304 does not carry (RFC 9110 §15.4.5).
+const CONTENT_FIELDS: [HeaderName; 6] = [
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::TRANSFER_ENCODING,
+];
+
+/// A response from the store, in the form that the client asked for.
+pub(crate) fn from_object(
+    ask: &Ask<'_>,
+    object: &Object,
+    now: SystemTime,
+    mut said: CacheStatus<'_>,
+) -> Response<ReplyBody> {
+    object.uses.count(now);
+    said.ttl_seconds = Some(object.meta.ttl_seconds(now));
+    let mut response = match form(ask, &object.meta, object.content.length(), now) {
+        Form::NotModified => not_modified(&object.headers),
+        Form::Whole => whole(object),
+        Form::Part(range, length) => part(object, range, length),
+        Form::Unsatisfiable(length) => unsatisfiable(&object.headers, length),
+    };
+    if ask.head.method == Method::HEAD {
+        *response.body_mut() = ReplyBody::Empty;
+    } else if let ReplyBody::Stored(_) = response.body() {
+        let bytes = http_body::Body::size_hint(response.body()).lower();
+        ask.proxy.counters.here().cache_body_bytes.add(bytes);
+    }
+    response.headers_mut().insert(header::AGE, object.meta.age(now).as_secs().into());
+    say(response.headers_mut(), said);
+    response
+}
+
+/// A response that is being stored; `None` where its beginning is gone already.
+pub(crate) fn from_filling(
+    ask: &Ask<'_>,
+    filling: &Arc<Filling>,
+    now: SystemTime,
+    said: CacheStatus<'_>,
+) -> Option<Response<ReplyBody>> {
+    let current = filling.meta.status() == StatusCode::OK
+        && conditional::is_current(&ask.head.headers, filling.meta.validators(now));
+    let mut response = if current {
+        not_modified(&filling.headers)
+    } else {
+        let mut response = Response::new(ReplyBody::Filling(filling.reader()?));
+        *response.status_mut() = filling.meta.status();
+        *response.headers_mut() = filling.headers.clone();
+        response
+    };
+    let age = filling.meta.age(now).as_secs();
+    // RFC 9111 §5.1: a response that was not generated for this request says its age.
+    if said.collapsed || age > 0 {
+        response.headers_mut().insert(header::AGE, age.into());
+    }
+    say(response.headers_mut(), said);
+    Some(response)
+}
+
+/// A response of our own making: why there is no other.
+pub(crate) fn error(status: StatusCode, said: CacheStatus<'_>) -> Response<ReplyBody> {
+    let reason = status.canonical_reason().unwrap_or("Error");
+    let page = format!(
+        concat!(
+            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">",
+            "<meta name=\"viewport\" content=\"width=device-width\"><title>{code} {reason}</title>",
+            "<style>body{{font:1.1rem/1.5 system-ui;display:grid;place-content:center;min-height:90vh;",
+            "margin:0;text-align:center;color-scheme:light dark}}h1{{font-size:4rem;margin:0}}</style>",
+            "<main><h1>{code}</h1><p>{reason}</main></html>\n"
+        ),
+        code = status.as_u16(),
+        reason = reason
+    );
+    let mut response = Response::new(ReplyBody::text(page));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    say(headers, said);
+    response
+}
+
+/// Appends what this cache did (RFC 9211 §2: after the caches nearer to the origin).
+pub(crate) fn say(headers: &mut HeaderMap, said: CacheStatus<'_>) {
+    headers.append(CACHE_STATUS, said.to_value());
+}
+
+/// What `Cache-Status` says of nothing in particular.
+pub(crate) fn silent<'a>() -> CacheStatus<'a> {
+    CacheStatus { cache: NAME, ..CacheStatus::default() }
+}
+
+/// The form in which a stored response answers a request.
+enum Form {
+    Whole,
+    NotModified,
+    /// A range, and the length of the whole representation if it is known.
+    Part(ByteRange, Option<u64>),
+    Unsatisfiable(u64),
+}
+
+fn form(ask: &Ask<'_>, meta: &StoredMeta, body_bytes: u64, now: SystemTime) -> Form {
+    let status = meta.status();
+    // RFC 9110 §13.2.1: only where the response would otherwise be a 2xx.
+    if status.is_success() && conditional::is_current(&ask.head.headers, meta.validators(now)) {
+        return Form::NotModified;
+    }
+    if !matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
+        return Form::Whole;
+    }
+    let length = meta.extent().complete_length(body_bytes);
+    match meta.extent().slice(meta.requested(ask.request_head()), body_bytes) {
+        Resolved::Whole => Form::Whole,
+        Resolved::Partial(range) => Form::Part(range, length),
+        Resolved::Unsatisfiable => Form::Unsatisfiable(length.unwrap_or(body_bytes)),
+    }
+}
+
+fn whole(object: &Object) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::stored(object.content.clone()));
+    *response.status_mut() = object.meta.status();
+    *response.headers_mut() = object.headers.clone();
+    // RFC 9110 §8.6: none in a 204; elsewhere what is stored is what is sent.
+    if object.meta.status() != StatusCode::NO_CONTENT {
+        response.headers_mut().insert(header::CONTENT_LENGTH, object.content.length().into());
+    }
+    response
+}
+
+fn part(object: &Object, range: ByteRange, length: Option<u64>) -> Response<ReplyBody> {
+    let start = match object.meta.extent() {
+        Extent::Whole => 0,
+        Extent::Part(part) => part.range.first,
+    };
+    let first = range.first.saturating_sub(start);
+    let mut response =
+        Response::new(ReplyBody::stored(object.content.slice(first..first + range.length())));
+    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    *response.headers_mut() = object.headers.clone();
+    let said = match length {
+        Some(length) => range.content_range(length),
+        None => format!("bytes {}-{}/*", range.first, range.last),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, range.length().into());
+    if let Ok(value) = HeaderValue::try_from(said) {
+        headers.insert(header::CONTENT_RANGE, value);
+    }
+    response
+}
+
+fn not_modified(stored: &HeaderMap) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::Empty);
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    let headers = response.headers_mut();
+    headers.clone_from(stored);
+    for name in &CONTENT_FIELDS {
+        headers.remove(name);
+    }
+    response
+}
+
+fn unsatisfiable(stored: &HeaderMap, length: u64) -> Response<ReplyBody> {
+    let mut response = not_modified(stored);
+    *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+    if let Ok(value) = HeaderValue::try_from(unsatisfied_content_range(length)) {
+        response.headers_mut().insert(header::CONTENT_RANGE, value);
+    }
+    response
+}

@@ -1,0 +1,234 @@
+//! One request, from its head to the head of its response.
+//!
+//! 1. Refuse what no origin should see: no target, a loop.
+//! 2. Look up what is stored for the key.
+//! 3. Let the policy decide: serve, validate, fetch, or pass.
+//! 4. Count the verdict and write the access line, both once.
+
+use std::{
+    cell::RefCell,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use http::{Method, Request, Response, StatusCode, request};
+use hyper::body::Incoming;
+use selat_core::{
+    cache::{
+        key::CacheKey,
+        policy::{Decision, lookup},
+        reason::{HitReason, MissReason, PassReason, RevalidateReason},
+        status::CacheStatus,
+    },
+    http::{
+        message::RequestHead,
+        range::Requested,
+        target::{Target, TargetError},
+        via,
+    },
+};
+use tracing::info;
+
+use crate::{
+    body::{ReplyBody, RequestBody},
+    cache::{epochs::Ticket, flight::Part, object::Object, store::Resource},
+    counters::Counters,
+    fetch,
+    proxy::{NAME, Proxy, Route},
+    reply,
+};
+
+/// A request, and all that answering it takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask<'r> {
+    pub(crate) proxy: &'r Arc<Proxy>,
+    pub(crate) route: &'r Arc<Route>,
+    pub(crate) client: SocketAddr,
+    pub(crate) head: &'r request::Parts,
+    pub(crate) target: Target<'r>,
+}
+
+/// What the cache did for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Served what was stored.
+    Hit(HitReason),
+    /// Served what was stored after the origin confirmed it.
+    Revalidated,
+    /// Served what another request fetched.
+    Collapsed,
+    /// Fetched: nothing fit was stored.
+    Miss(MissReason),
+    /// Fetched in place of what was stored.
+    Replaced(RevalidateReason),
+    /// Forwarded.
+    Passed(PassReason),
+    /// Answered by the daemon itself.
+    Refused,
+}
+
+/// A response, and how it came about.
+pub(crate) type Reply = (Response<ReplyBody>, Verdict);
+
+impl<'r> Ask<'r> {
+    pub(crate) fn new(
+        proxy: &'r Arc<Proxy>,
+        route: &'r Arc<Route>,
+        client: SocketAddr,
+        head: &'r request::Parts,
+    ) -> Result<Self, TargetError> {
+        let target = Target::of(&head.uri, &head.headers, false)?;
+        Ok(Self { proxy, route, client, head, target })
+    }
+
+    pub(crate) fn key(&self) -> CacheKey {
+        CacheKey::new(self.route.namespace, &self.target)
+    }
+
+    pub(crate) fn request_head(&self) -> RequestHead<'r> {
+        self.head.into()
+    }
+
+    /// Stores `object` as the answer to it. False if its key was purged since the ticket was had.
+    pub(crate) fn store(&self, key: &CacheKey, ticket: Ticket, object: Arc<Object>) -> bool {
+        let variants_max = self.route.variants_max;
+        self.proxy.store.put(key, ticket, &self.head.headers, object, variants_max)
+    }
+
+    /// Whether others may share what is fetched for it.
+    fn is_shareable(&self) -> bool {
+        self.head.method == Method::GET && Requested::of(&self.head.headers) == Requested::Whole
+    }
+
+    fn stored(&self) -> Option<Arc<Resource>> {
+        thread_local! {
+            static KEY: RefCell<String> = const { RefCell::new(String::new()) };
+        }
+        KEY.with_borrow_mut(|text| {
+            CacheKey::write(text, self.route.namespace, &self.target);
+            self.proxy.store.lookup(text)
+        })
+    }
+}
+
+/// Answers a request. It always has an answer.
+pub(crate) async fn handle(
+    proxy: Arc<Proxy>,
+    client: SocketAddr,
+    request: Request<Incoming>,
+) -> Response<ReplyBody> {
+    let started = Instant::now();
+    let (head, body) = request.into_parts();
+    let route = proxy.route.load_full();
+    let (response, verdict) = match Ask::new(&proxy, &route, client, &head) {
+        Ok(_) if via::loops(&head.headers, NAME) => refuse(StatusCode::LOOP_DETECTED, "via_loop"),
+        Ok(ask) => answer(&ask, body).await,
+        Err(error) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    verdict.count(&proxy.counters);
+    info!(
+        target: "access",
+        %client,
+        method = %head.method,
+        uri = %head.uri,
+        status = response.status().as_u16(),
+        cache = verdict.as_str(),
+        elapsed_us = started.elapsed().as_micros(),
+        "request"
+    );
+    response
+}
+
+fn refuse(status: StatusCode, detail: &str) -> Reply {
+    let said = CacheStatus { cache: NAME, detail: Some(detail), ..CacheStatus::default() };
+    (reply::error(status, said), Verdict::Refused)
+}
+
+async fn answer(ask: &Ask<'_>, body: Incoming) -> Reply {
+    let stored = ask.stored();
+    let now = SystemTime::now();
+    let variants = stored.iter().flat_map(|resource| &resource.variants);
+    let candidates = variants.map(|object| &object.meta);
+    let decision = lookup(ask.request_head(), candidates, now, &ask.route.options);
+    let object = |which: usize| stored.as_ref().and_then(|stored| stored.variants.get(which));
+    match &decision {
+        Decision::Serve(serve) => match object(serve.which) {
+            Some(object) => {
+                if serve.wants_refresh() {
+                    refresh(ask, object);
+                }
+                let served = reply::from_object(ask, object, now, CacheStatus::of(NAME, &decision));
+                (served, Verdict::Hit(serve.reason))
+            }
+            None => fetch_plain(ask, MissReason::Absent).await,
+        },
+        Decision::Revalidate { which, reason, .. } => {
+            let why = fetch::Why::Revalidate(*reason);
+            if ask.is_shareable() {
+                fetch::shared(ask, why, object(*which)).await
+            } else {
+                fetch::alone(ask, why, object(*which)).await
+            }
+        }
+        Decision::Complete { .. } => fetch_plain(ask, MissReason::Partial).await,
+        Decision::Fetch(reason) => fetch_plain(ask, *reason).await,
+        Decision::Pass(reason) => {
+            let body = RequestBody::of(body, ask.route.body_timeout);
+            fetch::passed(ask, *reason, body).await
+        }
+        Decision::GatewayTimeout => refuse(StatusCode::GATEWAY_TIMEOUT, "only_if_cached"),
+    }
+}
+
+async fn fetch_plain(ask: &Ask<'_>, reason: MissReason) -> Reply {
+    if ask.is_shareable() {
+        fetch::shared(ask, fetch::Why::Miss(reason), None).await
+    } else {
+        fetch::alone(ask, fetch::Why::Miss(reason), None).await
+    }
+}
+
+/// Validates a stale response that is being served, unless someone does already.
+fn refresh(ask: &Ask<'_>, object: &Arc<Object>) {
+    let Part::Leader(permit) = ask.proxy.join(&ask.key()) else { return };
+    let (proxy, route) = (Arc::clone(ask.proxy), Arc::clone(ask.route));
+    let (client, head, object) = (ask.client, ask.head.clone(), Arc::clone(object));
+    tokio::spawn(async move {
+        // The target was read once already.
+        if let Ok(ask) = Ask::new(&proxy, &route, client, &head) {
+            let why = fetch::Why::Revalidate(RevalidateReason::Stale);
+            let (_, verdict) = fetch::lead(&ask, why, Some(&object), Some(permit)).await;
+            info!(target: "access", uri = %head.uri, cache = verdict.as_str(), "refresh");
+        }
+    });
+}
+
+impl Verdict {
+    /// Its name in the access line.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit(HitReason::Fresh) => "hit",
+            Self::Hit(_) => "stale",
+            Self::Revalidated => "revalidated",
+            Self::Collapsed => "collapsed",
+            Self::Miss(_) | Self::Replaced(_) => "miss",
+            Self::Passed(_) => "pass",
+            Self::Refused => "refused",
+        }
+    }
+
+    fn count(self, counters: &Counters) {
+        let counters = counters.here();
+        match self {
+            Self::Hit(HitReason::Fresh) => counters.hits.increment(),
+            Self::Hit(_) => counters.stale_hits.increment(),
+            Self::Revalidated => counters.revalidated.increment(),
+            Self::Collapsed => counters.collapsed.increment(),
+            Self::Miss(reason) => counters.misses.increment(reason.index()),
+            Self::Replaced(reason) => counters.replaced.increment(reason.index()),
+            Self::Passed(reason) => counters.passes.increment(reason.index()),
+            Self::Refused => {}
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What the daemon serves, and where: begun, changed by a reload, drained.
+
+use std::{error::Error as StdError, net::SocketAddr, sync::Arc};
+
+use selat_proto::{socket::Daemon as Program, v1};
+use selat_runtime::{
+    control::{Actor, Orders},
+    events::Events,
+    life::{self, Beginning, Identity, LifeError},
+    listen::ListenError,
+    log::LogControl,
+    process::Launch,
+    serve::{Connections, HttpListenError, HttpListeners},
+    supervise::Daemon,
+};
+use tokio::{net::TcpStream, time::Instant};
+use tonic::service::RoutesBuilder;
+use tracing::warn;
+
+use crate::{
+    cache::store::Store,
+    config::Config,
+    connection::{self, Front},
+    control::{self, Command},
+    counters::Counters,
+    origin::{Origins, pool::Pool},
+    proxy::{Proxy, Route},
+    relay::Relay,
+    relaying::{NoUpstream, Relaying, Tcp, Udp},
+};
+
+/// Keys of all routes, as long as there is one.
+const NAMESPACE: &str = "default";
+
+/// Why proxyd cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What no daemon can do without cannot be had.
+    #[error(transparent)]
+    Life(#[from] LifeError),
+    /// A socket for HTTP cannot be had.
+    #[error(transparent)]
+    Http(#[from] HttpListenError),
+    /// A socket for the relay cannot be had.
+    #[error(transparent)]
+    Relay(#[from] ListenError),
+    /// A socket was passed in that the configuration has no upstream for.
+    #[error(transparent)]
+    NoUpstream(#[from] NoUpstream),
+}
+
+/// Serves `config` until `launch.shutdown`, then drains.
+///
+/// # Errors
+/// [`Error`] where it cannot begin to serve.
+pub async fn run(config: Config, launch: Launch) -> Result<(), Error> {
+    let identity = Identity {
+        program: Program::Proxyd,
+        version: env!("CARGO_PKG_VERSION"),
+        threads: config.threads(),
+        control: config.control.clone(),
+        control_group: config.control_group.clone(),
+    };
+    life::live(identity, launch, |beginning| start(config, beginning)).await
+}
+
+/// What is served, and where. `S` serves a connection.
+struct Server<S> {
+    config: Config,
+    log: LogControl,
+    events: Events,
+    front: Arc<Front>,
+    http: HttpListeners<S>,
+    relay: Arc<Relay>,
+    udp: Relaying<Udp>,
+    tcp: Relaying<Tcp>,
+}
+
+fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>, Error> {
+    let Beginning { workers, sockets, log, events } = beginning;
+    let threads = workers.count();
+    let counters = Arc::new(Counters::new(threads));
+    let route = route(&config, &counters);
+    let front = Arc::new(Front::new(
+        Proxy::new(
+            route,
+            Store::new(config.store.memory_bytes, config.store.object_bytes),
+            counters,
+        ),
+        Connections::new(config.connections_max, threads),
+        config.http_limits.clone(),
+    ));
+    let shared = Arc::clone(&front);
+    let serve = move |stream, client| connection::run(stream, client, Arc::clone(&shared));
+    let http = HttpListeners::start(&config.http, sockets, workers, &front.connections, serve)?;
+    let relay = Arc::new(Relay::new(threads));
+    let mut server = Server {
+        http,
+        log,
+        events,
+        front,
+        udp: Relaying::new(&relay, workers),
+        tcp: Relaying::new(&relay, workers),
+        relay,
+        config,
+    };
+    server.udp.begin::<Error>(&server.config, sockets)?;
+    server.tcp.begin::<Error>(&server.config, sockets)?;
+    Ok(server)
+}
+
+/// Connections to origins that stay the same are kept, with the pool, by whoever still uses it.
+fn route(config: &Config, counters: &Arc<Counters>) -> Route {
+    let pool = Arc::new(Pool::new(config.origin_limits.clone()));
+    Route {
+        namespace: NAMESPACE,
+        options: config.policy.clone(),
+        origins: Origins::new(config.origins.clone(), pool, Arc::clone(counters)),
+        body_timeout: config.origin_limits.body_timeout,
+        object_bytes_max: config.store.object_bytes,
+        variants_max: config.store.variants,
+    }
+}
+
+impl<S, F> Daemon for Server<S>
+where
+    S: Fn(TcpStream, SocketAddr) -> F + Clone + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    type Config = Config;
+    type Command = Command;
+
+    fn apply(&mut self, next: Config) -> Result<Vec<String>, Box<dyn StdError + Send + Sync>> {
+        let changes = self.config.shown().changes(next.shown());
+        let is_fixed = |key: &str| Config::FIXED_KEYS.contains(&key);
+        let fixed: Vec<_> =
+            changes.iter().filter(|change| is_fixed(change.key)).map(ToString::to_string).collect();
+        if !fixed.is_empty() {
+            return Err(format!("this takes a restart: {}", fixed.join("; ")).into());
+        }
+        let http = if self.config.http == next.http {
+            Vec::new()
+        } else {
+            self.http.prepare(&next.http)?
+        };
+        let (udp, tcp) = (self.udp.prepare(&next)?, self.tcp.prepare(&next)?);
+        if self.config.log_directives() != next.log_directives() {
+            self.log.set(next.log_directives())?;
+        }
+
+        // From here on nothing can fail.
+        self.front.limits.store(Arc::new(next.http_limits.clone()));
+        let proxy = &self.front.proxy;
+        proxy.store.set_capacity(next.store.memory_bytes);
+        proxy.route.store(Arc::new(route(&next, &proxy.counters)));
+        self.http.open(http);
+        if self.config.http != next.http {
+            self.http.close_others(&next.http);
+        }
+        self.udp.apply(&next, udp);
+        self.tcp.apply(&next, tcp);
+        self.config = next;
+        Ok(changes.iter().map(ToString::to_string).collect())
+    }
+
+    fn execute(&mut self, command: Command, actor: Actor) {
+        control::execute(&self.front.proxy, command, actor, &self.events);
+    }
+
+    fn listeners(&self) -> Vec<v1::Listener> {
+        self.http.listed().chain(self.udp.listed()).chain(self.tcp.listed()).collect()
+    }
+
+    fn connections(&self) -> Arc<Connections> {
+        Arc::clone(&self.front.connections)
+    }
+
+    fn services(&self, orders: &Orders<Command>) -> RoutesBuilder {
+        control::services(&self.front.proxy, &self.relay, orders)
+    }
+
+    async fn drain(&mut self) {
+        let Config { linger, drain, .. } = self.config;
+        let deadline = Instant::now() + linger + drain;
+        let connections = &self.front.connections;
+        let (finished, relayed) =
+            tokio::join!(connections.finish(linger, drain), self.relay.drain(deadline));
+        if !finished || !relayed {
+            let cut = connections.active();
+            warn!(http = cut, ?drain, "what was in flight at the deadline was cut off");
+        }
+    }
+}
