@@ -1,6 +1,7 @@
 //! Stopping without losing a request.
 
-use selat_tests::{Client, Daemon, Gate, Load, Origin, Reply, Reuse, System};
+use rustix::process::Signal;
+use selat_tests::{Client, Daemon, Gate, Launcher, Load, Manager, Origin, Reply, Reuse, System};
 
 #[test]
 fn kept_connections_lose_no_request_when_a_daemon_stops() {
@@ -21,13 +22,13 @@ fn kept_connections_lose_no_request_when_a_daemon_stops() {
 fn a_response_in_flight_is_finished_before_the_exit() {
     let gate = Gate::new();
     let origin = Origin::with("/", Reply::fresh("first,").wait(&gate).piece("second"));
-    let mut proxyd = Daemon::caching(origin.address()).start();
+    let mut proxyd = Daemon::caching(origin.address()).managed(Manager::new()).start();
     let mut client = Client::connect(proxyd.address("http"));
     client.send("GET", "/", &[]).unwrap();
     client.receive_head().unwrap();
     assert_eq!(client.read_exactly(6).unwrap(), b"first,");
     proxyd.terminate();
-    let _ = proxyd.process().wait_for_log("drain");
+    proxyd.manager().wait_for("STOPPING=1", 0);
     gate.open();
     assert_eq!(client.read_exactly(6).unwrap(), b"second");
     assert!(client.ends());
@@ -55,7 +56,6 @@ fn a_request_that_was_not_yet_read_is_answered_before_the_exit() {
 
 #[test]
 fn an_idle_daemon_stops_at_once_on_either_signal() {
-    use rustix::process::Signal;
     for signal in [Signal::TERM, Signal::INT] {
         for launcher in [Daemon::proxyd().args(["--http", "127.0.0.1:0"]), idle_websrvd()] {
             let mut daemon = launcher.start();
@@ -65,6 +65,6 @@ fn an_idle_daemon_stops_at_once_on_either_signal() {
     }
 }
 
-fn idle_websrvd() -> selat_tests::Launcher {
+fn idle_websrvd() -> Launcher {
     Daemon::serving("/usr/share".as_ref())
 }

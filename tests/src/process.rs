@@ -24,6 +24,8 @@ use crate::PATIENCE;
 
 /// Time that a process has for a voluntary end when its owner is dropped.
 const GRACE: Duration = Duration::from_secs(10);
+/// Lines of a process's log that a failed test shows.
+const SHOWN_LINES: usize = 30;
 /// Number of the first descriptor passed to a process (sd_listen_fds(3)).
 const FIRST_PASSED: i32 = 3;
 /// Descriptors are kept above this number until they are passed, out of each other's way.
@@ -129,7 +131,7 @@ impl Drop for Process {
         let status = self.child.wait();
         if thread::panicking() {
             let ended = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-            eprint_block(&format!("process {} ({ended})", self.pid()), &self.stderr());
+            eprint_block(&format!("process {} ({ended})", self.pid()), &self.stderr.end());
         }
     }
 }
@@ -206,6 +208,12 @@ impl Lines {
 
     fn text(&self) -> String {
         self.0.0.lock().unwrap().lines.join("\n")
+    }
+
+    /// The last lines: those before are most often access lines.
+    fn end(&self) -> String {
+        let lines = &self.0.0.lock().unwrap().lines;
+        lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
     }
 
     fn find(&self, needle: &str) -> Option<String> {
