@@ -10,6 +10,7 @@ use selat_core::cache::policy::{Decision, OriginFailure, Serve, lookup, serve_on
 use selat_core::cache::reason::{
     ErrorRefusal, HitReason, MissReason, PassReason, RevalidateReason,
 };
+use selat_core::cache::stored::StoredMeta;
 use selat_core::cache::validation::{HeadUpdate, Validation, freshened_by_head, revalidated};
 use selat_core::http::message::RequestHead;
 use story::{Story, at, fields};
@@ -145,7 +146,9 @@ fn some_requests_are_not_for_caches() {
     ] {
         assert_eq!(story.then_by(&method, request, 0.0), Decision::Pass(reason), "{request}");
     }
-    assert!(story.then("Content-Length: 0", 0.0).is_hit());
+    for request in ["Content-Length: 0", "Upgrade: x", "Connection: upgrade\nUpgrade: h2c"] {
+        assert!(story.then(request, 0.0).is_hit(), "{request}");
+    }
 }
 
 #[test]
@@ -337,4 +340,10 @@ fn a_response_to_head_renews_or_spoils_the_stored_get() {
         assert_eq!(update(200, head).0, HeadUpdate::Stale, "{head}");
     }
     assert_eq!(update(410, "ETag: \"a\"").0, HeadUpdate::Unaffected);
+}
+
+#[test]
+fn what_is_kept_of_a_response_stays_small() {
+    // The store's own overhead and this must fit in 400 octets an object.
+    assert!(size_of::<StoredMeta>() <= 288, "{}", size_of::<StoredMeta>());
 }

@@ -138,8 +138,10 @@ fn bypass(request: RequestHead<'_>) -> Option<PassReason> {
     if has_content {
         return Some(PassReason::Content);
     }
-    let upgrades = headers.contains_key(header::UPGRADE)
-        && list::contains(headers, header::CONNECTION, "upgrade");
+    // RFC 9110 §7.8: an upgrade may be ignored. One to h2c is, since it only carries the same GET.
+    let upgrades = list::members(headers, header::UPGRADE)
+        .any(|protocol| !protocol.eq_ignore_ascii_case(b"h2c"));
+    let upgrades = upgrades && list::contains(headers, header::CONNECTION, "upgrade");
     upgrades.then_some(PassReason::Upgrade)
 }
 

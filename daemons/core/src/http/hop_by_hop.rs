@@ -44,7 +44,8 @@ const UNLISTABLE: [HeaderName; 6] = [
 ];
 
 /// Removes what must not be forwarded from a request. `TE: trailers` is kept for the next hop,
-/// as RFC 9110 §10.1.4 allows a proxy that forwards trailers to say.
+/// as RFC 9110 §10.1.4 allows a proxy that forwards trailers to say; over HTTP/1.1 the sender lists
+/// it in `Connection` as well.
 pub fn strip_request(headers: &mut HeaderMap) {
     let trailers = list::contains(headers, header::TE, "trailers");
     strip(headers);
