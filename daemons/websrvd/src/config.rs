@@ -1,12 +1,12 @@
 //! websrvd's configuration: every key with its bounds and its default, once.
 
-use std::{fmt, net::SocketAddr, path::Path, path::PathBuf, thread, time::Duration};
+use std::{net::SocketAddr, path::Path, path::PathBuf, thread, time::Duration};
 
 use http::HeaderValue;
 use rustix::fs::{Mode, OFlags};
 use selat_proto::socket::Daemon;
 use selat_runtime::{
-    config::{ConfigErrors, Layers, Sources, text},
+    config::{ConfigErrors, Layers, Shown, Sources, text},
     listen, log,
     process::ProcessConfig,
     serve::HttpLimits,
@@ -15,9 +15,6 @@ use selat_runtime::{
 
 /// Most time that any timeout may be.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Keys that are read once, when the daemon starts.
-const FIXED_KEYS: [&str; 4] = ["control", "control_group", "threads", "limits.connections"];
 
 /// A configuration that cannot be invalid. The sample in `packaging/websrvd.toml` explains each key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +29,7 @@ pub struct Config {
     pub(crate) cache_control: Option<HeaderValue>,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
+    shown: Shown,
 }
 
 /// What there may be at most.
@@ -67,8 +65,9 @@ pub(crate) struct Timeouts {
 impl ProcessConfig for Config {
     fn read(sources: &Sources) -> Result<Self, ConfigErrors> {
         let mut layers = sources.read();
-        let config = Self::settings(&mut layers);
+        let mut config = Self::settings(&mut layers);
         config.check(&mut layers);
+        config.shown = layers.shown();
         layers.finish(config)
     }
 
@@ -78,6 +77,10 @@ impl ProcessConfig for Config {
 }
 
 impl Config {
+    /// Keys that are read once, when the daemon starts.
+    pub(crate) const FIXED_KEYS: [&str; 4] =
+        ["control", "control_group", "threads", "limits.connections"];
+
     /// Each key with its parser and its default.
     fn settings(layers: &mut Layers<'_>) -> Self {
         let control = Daemon::Websrvd.own_control_socket();
@@ -96,6 +99,7 @@ impl Config {
             ),
             limits: Limits::settings(layers),
             timeouts: Timeouts::settings(layers),
+            shown: Shown::default(),
         }
     }
 
@@ -134,39 +138,9 @@ impl Config {
         }
     }
 
-    /// What `next` says otherwise.
-    pub(crate) fn changes(&self, next: &Self) -> Vec<Change> {
-        self.shown()
-            .into_iter()
-            .zip(next.shown())
-            .filter(|(from, to)| from != to)
-            .map(|((key, from), (_, to))| Change { key, from, to })
-            .collect()
-    }
-
-    /// Every key with its value as a person reads it.
-    fn shown(&self) -> Vec<(&'static str, String)> {
-        let Self { limits, timeouts, .. } = self;
-        vec![
-            ("root", self.root.display().to_string()),
-            ("http", format!("{:?}", self.http)),
-            ("echo", format!("{:?}", self.echo)),
-            ("control", self.control.display().to_string()),
-            ("control_group", self.control_group.clone().unwrap_or_default()),
-            ("threads", self.threads().to_string()),
-            ("log", self.log.clone()),
-            ("cache_control", format!("{:?}", self.cache_control)),
-            ("limits.connections", limits.connections.to_string()),
-            ("limits.header_bytes", limits.header_bytes.to_string()),
-            ("limits.headers", limits.headers.to_string()),
-            ("limits.streams", limits.streams.to_string()),
-            ("limits.disk_jobs", limits.disk_jobs.to_string()),
-            ("timeouts.header", format!("{:?}", timeouts.header)),
-            ("timeouts.write", format!("{:?}", timeouts.write)),
-            ("timeouts.disk", format!("{:?}", timeouts.disk)),
-            ("timeouts.linger", format!("{:?}", timeouts.linger)),
-            ("timeouts.drain", format!("{:?}", timeouts.drain)),
-        ]
+    /// Every key with its value.
+    pub(crate) fn shown(&self) -> &Shown {
+        &self.shown
     }
 }
 
@@ -212,27 +186,6 @@ impl Timeouts {
             linger: layers.one("timeouts.linger", &any, Duration::from_secs(1)),
             drain: layers.one("timeouts.drain", &any, Duration::from_secs(30)),
         }
-    }
-}
-
-/// One key whose value differs between two configurations.
-#[derive(Debug)]
-pub(crate) struct Change {
-    key: &'static str,
-    from: String,
-    to: String,
-}
-
-impl Change {
-    /// Whether only a start of the daemon puts it in force.
-    pub(crate) fn needs_restart(&self) -> bool {
-        FIXED_KEYS.contains(&self.key)
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} is now {}", self.key, self.from, self.to)
     }
 }
 
@@ -298,12 +251,11 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_shown_when_it_changes() {
+    fn the_keys_that_take_a_restart_are_keys() {
         let sources = Sources::of("websrvdsample").without_file();
         let mut layers = sources.read();
-        let shown = Config::settings(&mut layers).shown();
-        let keys: std::collections::BTreeSet<_> = shown.iter().map(|(key, _)| *key).collect();
-        assert_eq!(keys, layers.keys().collect());
-        assert!(FIXED_KEYS.iter().all(|key| keys.contains(key)));
+        Config::settings(&mut layers);
+        let keys: Vec<_> = layers.keys().collect();
+        assert!(Config::FIXED_KEYS.iter().all(|key| keys.contains(key)), "{keys:?}");
     }
 }

@@ -144,10 +144,10 @@ where
     type Command = Infallible;
 
     fn apply(&mut self, next: Config) -> Result<Vec<String>, Box<dyn StdError + Send + Sync>> {
-        let changes = self.config.changes(&next);
+        let changes = self.config.shown().changes(next.shown());
         let fixed: Vec<_> = changes
             .iter()
-            .filter(|change| change.needs_restart())
+            .filter(|change| Config::FIXED_KEYS.contains(&change.key))
             .map(ToString::to_string)
             .collect();
         if !fixed.is_empty() {
@@ -185,6 +185,7 @@ where
     fn listeners(&self) -> Vec<v1::Listener> {
         self.http.listed().chain(self.echo.listed()).collect()
     }
+
     fn connections(&self) -> Arc<Connections> {
         Arc::clone(&self.web.connections)
     }

@@ -3,7 +3,8 @@
 use std::{
     fs,
     net::{TcpStream, UdpSocket},
-    path::Path,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -48,7 +49,7 @@ impl Control {
     }
 }
 
-fn second_root(server: &Server) -> std::path::PathBuf {
+fn second_root(server: &Server) -> PathBuf {
     let root = server.beside("second");
     write(&root.join("index.html"), b"second");
     root
@@ -63,10 +64,25 @@ fn a_reload_serves_another_root_on_the_connections_that_are_open() {
     let control = Control::of(&server);
     let changes = control.reload().unwrap();
     assert_eq!(changes.len(), 2, "{changes:?}");
-    assert!(changes[0].starts_with("root: ") && changes[1].starts_with("cache_control: "));
+    assert!(changes[0].starts_with("cache_control: ") && changes[1].starts_with("root: "));
     let reply = client.request("GET", "/", &[]);
     assert_eq!((reply.body.as_slice(), reply.field("cache-control")), (&b"second"[..], "no-cache"));
     assert_eq!(control.status().config_generation, 2);
+}
+
+#[test]
+fn a_reload_follows_the_root_to_where_its_path_leads_now() {
+    let server = Server::of(&[("index.html", b"first")]);
+    let current = server.beside("current");
+    symlink(server.root(), &current).unwrap();
+    server.rewrite(&current, "");
+    let control = Control::of(&server);
+    control.reload().unwrap();
+    fs::remove_file(&current).unwrap();
+    symlink(second_root(&server), &current).unwrap();
+    assert_eq!(server.get("/").body, b"first", "a release is not mixed with the next");
+    assert_eq!(control.reload(), Ok(vec![]));
+    assert_eq!(server.get("/").body, b"second");
 }
 
 #[test]
