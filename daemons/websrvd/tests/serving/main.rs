@@ -9,5 +9,7 @@ mod harness;
 mod lifecycle;
 /// What is served and what never is, by any spelling.
 mod paths;
+/// The process: flags, exit codes, signals.
+mod process;
 /// HTTP as such: HEAD, keep-alive, HTTP/2, errors.
 mod protocol;
