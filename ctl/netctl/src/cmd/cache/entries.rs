@@ -1,0 +1,72 @@
+//! What is stored: a line for each resource.
+
+use anyhow::Context;
+use selat_proto::json::to_json;
+use selat_proto::v1::ListEntriesResponse;
+use serde_json::{Value, json};
+
+use super::variants::freshness;
+use crate::output::{Cell, Column, Grid, Page, Records, Report, Tone, unit};
+
+pub(super) struct Entries {
+    pub(super) entries: Vec<ListEntriesResponse>,
+    /// Most that were asked for.
+    pub(super) limit: u32,
+}
+
+impl Report for Entries {
+    fn page(&self, page: &mut Page) {
+        if self.entries.is_empty() {
+            page.line("Nothing is stored that fits.");
+            return;
+        }
+        let mut grid = Grid::new(&[
+            Column::Left("URL"),
+            Column::Right("STATUS"),
+            Column::Right("VARIANTS"),
+            Column::Right("SIZE"),
+            Column::Right("HITS"),
+            Column::Right("AGE"),
+            Column::Left("FRESHNESS"),
+        ]);
+        self.entries.iter().for_each(|entry| grid.row(row(entry)));
+        page.grid(&grid);
+        page.gap();
+        page.line(self.summary());
+    }
+
+    fn json(&self) -> anyhow::Result<Value> {
+        let entries = self.entries.iter().map(to_json).collect::<Result<Vec<_>, _>>();
+        Ok(json!({ "entries": entries.context("cannot show an entry")? }))
+    }
+
+    fn records(&self) -> anyhow::Result<Records> {
+        Records::of(&self.entries)
+    }
+}
+
+impl Entries {
+    fn summary(&self) -> String {
+        let count = self.entries.len() as u64;
+        let bytes = self.entries.iter().map(|entry| entry.memory_bytes).sum();
+        let summary =
+            format!("{} in {}", unit::plural(count, "entry", "entries"), unit::bytes(bytes));
+        if count >= u64::from(self.limit) {
+            summary + "; there may be more: raise --limit"
+        } else {
+            summary
+        }
+    }
+}
+
+fn row(entry: &ListEntriesResponse) -> [Cell; 7] {
+    [
+        Cell::toned(&entry.url, Tone::Strong),
+        entry.status.into(),
+        unit::count(entry.variants.into()).into(),
+        unit::bytes(entry.memory_bytes).into(),
+        unit::count(entry.hits).into(),
+        unit::message_span(entry.age.as_ref()).into(),
+        freshness(entry.ttl.as_ref()),
+    ]
+}

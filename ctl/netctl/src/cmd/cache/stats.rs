@@ -1,0 +1,125 @@
+//! What the cache did.
+
+use std::collections::HashMap;
+
+use selat_proto::json::to_json;
+use selat_proto::v1::CacheServiceGetStatsResponse;
+use serde_json::Value;
+
+use crate::output::{Cell, Column, Grid, Page, Records, Report, Tone, unit};
+
+pub(super) struct Stats(pub(super) CacheServiceGetStatsResponse);
+
+impl Report for Stats {
+    fn page(&self, page: &mut Page) {
+        page.grid(&self.requests());
+        page.gap();
+        page.grid(&self.storage());
+    }
+
+    fn json(&self) -> anyhow::Result<Value> {
+        Ok(to_json(&self.0)?)
+    }
+
+    fn records(&self) -> anyhow::Result<Records> {
+        Records::of(std::slice::from_ref(&self.0))
+    }
+}
+
+impl Stats {
+    fn requests(&self) -> Grid {
+        let stats = &self.0;
+        let mut grid = Grid::new(&[
+            Column::Left("REQUESTS"),
+            Column::Right("COUNT"),
+            Column::Right("SHARE"),
+            Column::Left("MEANING"),
+        ]);
+        let lines = [
+            ("hits", stats.hits, "answered from a fresh stored response".to_owned()),
+            ("revalidated", stats.revalidated, "stored, and the origin confirmed it".to_owned()),
+            ("stale hits", stats.stale_hits, "answered from a stale stored response".to_owned()),
+            ("collapsed", stats.collapsed, "shared another request's fetch".to_owned()),
+            ("misses", stats.misses, with("fetched", &stats.misses_by_reason)),
+            ("passes", stats.passes, with("not for a cache", &stats.passes_by_reason)),
+        ];
+        let all: u64 = lines.iter().map(|(_, count, _)| count).sum();
+        for (name, count, meaning) in lines {
+            grid.row(line(name, count, all, meaning));
+        }
+        grid.row([
+            Cell::toned("all", Tone::Strong),
+            Cell::toned(unit::count(all), Tone::Strong),
+            "".into(),
+            "".into(),
+        ]);
+        grid
+    }
+
+    fn storage(&self) -> Grid {
+        let stats = &self.0;
+        let mut facts = Grid::facts();
+        let ratio = format!("{} answered by the cache", unit::percent(stats.hit_ratio * 100.0));
+        facts.fact("hit ratio", Cell::toned(ratio, Tone::Strong));
+        facts.fact("stored now", unit::plural(stats.entries, "variant", "variants"));
+        facts.fact("memory", filled(stats.memory_bytes, stats.memory_max_bytes));
+        if stats.disk_bytes > 0 {
+            facts.fact("disk", unit::bytes(stats.disk_bytes));
+        }
+        facts.fact(
+            "so far",
+            format!(
+                "{} stored, {} evicted to make room, {} purged",
+                unit::count(stats.stores),
+                unit::count(stats.evictions),
+                unit::count(stats.purges)
+            ),
+        );
+        facts.fact(
+            "bodies",
+            format!(
+                "{} served from the cache, {} fetched from origins",
+                unit::bytes(stats.cache_body_bytes),
+                unit::bytes(stats.origin_body_bytes)
+            ),
+        );
+        let failures = reasons(&stats.origin_errors);
+        if !failures.is_empty() {
+            facts.fact("failed fetches", Cell::toned(failures, Tone::Bad));
+        }
+        facts
+    }
+}
+
+fn line(name: &str, count: u64, all: u64, meaning: String) -> [Cell; 4] {
+    let share = match all {
+        0 => unit::NONE.to_owned(),
+        all => unit::percent(count as f64 * 100.0 / all as f64),
+    };
+    [name.into(), unit::count(count).into(), share.into(), Cell::toned(meaning, Tone::Faint)]
+}
+
+fn filled(bytes: u64, max: u64) -> String {
+    match max {
+        0 => unit::bytes(bytes),
+        max => {
+            let filled = unit::percent(bytes as f64 * 100.0 / max as f64);
+            format!("{} of {} ({filled})", unit::bytes(bytes), unit::bytes(max))
+        }
+    }
+}
+
+fn with(meaning: &str, counts: &HashMap<String, u64>) -> String {
+    match reasons(counts).as_str() {
+        "" => meaning.to_owned(),
+        reasons => format!("{meaning}: {reasons}"),
+    }
+}
+
+/// Largest first; a reason that never occurred is left out.
+fn reasons(counts: &HashMap<String, u64>) -> String {
+    let mut counts: Vec<_> = counts.iter().filter(|(_, count)| **count > 0).collect();
+    counts.sort_by(|(a, x), (b, y)| y.cmp(x).then(a.cmp(b)));
+    let each = counts.iter().map(|(reason, count)| format!("{reason} {}", unit::count(**count)));
+    each.collect::<Vec<_>>().join(", ")
+}

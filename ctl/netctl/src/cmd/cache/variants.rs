@@ -1,0 +1,96 @@
+//! What is stored for one URL: each variant with its selecting fields, freshness and headers.
+
+use selat_proto::json::to_json;
+use selat_proto::v1::{Field, ShowEntryResponse, Variant};
+use serde_json::Value;
+
+use crate::output::{Cell, Grid, Page, Records, Report, Tone, unit};
+
+pub(super) struct Variants(pub(super) ShowEntryResponse);
+
+impl Report for Variants {
+    fn page(&self, page: &mut Page) {
+        let count = self.0.variants.len();
+        page.line(format!(
+            "{}  ({})",
+            self.0.url,
+            unit::plural(count as u64, "variant", "variants")
+        ));
+        for (number, variant) in (1..).zip(&self.0.variants) {
+            page.gap();
+            page.grid(&facts(number, variant));
+            page.gap();
+            page.grid(&headers(&variant.headers));
+        }
+    }
+
+    fn json(&self) -> anyhow::Result<Value> {
+        Ok(to_json(&self.0)?)
+    }
+
+    fn records(&self) -> anyhow::Result<Records> {
+        Records::of(&self.0.variants)
+    }
+}
+
+/// How long it stays fresh, or since when it is not.
+pub(super) fn freshness(ttl: Option<&prost_types::Duration>) -> Cell {
+    match unit::signed(ttl) {
+        Some(unit::Signed::Ahead(ttl)) => {
+            Cell::toned(format!("fresh for {}", unit::span(ttl)), Tone::Good)
+        }
+        Some(unit::Signed::Past(since)) => {
+            Cell::toned(format!("stale for {}", unit::span(since)), Tone::Warning)
+        }
+        None => unit::NONE.into(),
+    }
+}
+
+fn facts(number: u32, variant: &Variant) -> Grid {
+    let mut facts = Grid::facts();
+    let title = format!("variant {number}");
+    facts.row([Cell::toned(title, Tone::Strong), format!("status {}", variant.status).into()]);
+    facts.fact("for requests", selecting(&variant.selecting));
+    facts.fact("freshness", freshness(variant.ttl.as_ref()));
+    facts.fact(
+        "age",
+        format!(
+            "{} of a lifetime of {}",
+            unit::message_span(variant.age.as_ref()),
+            unit::message_span(variant.freshness_lifetime.as_ref())
+        ),
+    );
+    facts.fact("received", unit::time(variant.response_time.as_ref()));
+    facts.fact("from", &variant.origin);
+    facts.fact(
+        "size",
+        format!(
+            "{} of body, {} in all",
+            unit::bytes(variant.body_bytes),
+            unit::bytes(variant.memory_bytes)
+        ),
+    );
+    facts.fact("hits", hits(variant));
+    facts
+}
+
+fn selecting(fields: &[Field]) -> String {
+    if fields.is_empty() {
+        return "of any kind".to_owned();
+    }
+    let with = fields.iter().map(|field| format!("{}: {}", field.name, field.value));
+    format!("with {}", with.collect::<Vec<_>>().join(", "))
+}
+
+fn hits(variant: &Variant) -> String {
+    match variant.last_hit_time.as_ref() {
+        Some(last) => format!("{}, the last {}", unit::count(variant.hits), unit::time(Some(last))),
+        None => unit::count(variant.hits),
+    }
+}
+
+fn headers(headers: &[Field]) -> Grid {
+    let mut facts = Grid::facts();
+    headers.iter().for_each(|field| facts.fact(&field.name, &field.value));
+    facts
+}

@@ -1,0 +1,92 @@
+//! `netctl log-level`: what a running daemon logs.
+
+use std::time::Duration;
+
+use selat_proto::socket::Daemon;
+use selat_proto::v1::{SetLogLevelRequest, SetLogLevelResponse};
+use serde_json::Value;
+
+use super::each::Each;
+use crate::cli::{DaemonName, Global};
+use crate::client::ControlError;
+use crate::duration;
+use crate::exit::Exit;
+use crate::output::{Cell, Grid, Output, Page, Records, Report, Tone, unit};
+
+const EXAMPLES: &str = "\
+Examples:
+  netctl log-level debug --for 5m              both daemons, and back again on their own
+  netctl log-level info,proxyd=trace proxyd    one; directives as tracing's EnvFilter reads them
+  netctl log-level info                        back to the usual";
+
+/// Change what the running daemons log
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// error, warn, info, debug, trace, or directives such as info,proxyd=debug
+    #[arg(value_name = "LEVEL")]
+    filter: String,
+    /// Only this one
+    daemon: Option<DaemonName>,
+    /// Go back to the level of now after this time; without it the level stays until the daemon
+    /// ends
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
+    ttl: Option<Duration>,
+}
+
+pub(crate) async fn run(
+    args: &Args,
+    global: &Global,
+    output: &mut Output<'_, '_>,
+) -> anyhow::Result<Exit> {
+    let mut answers = Vec::new();
+    for daemon in DaemonName::or_both(args.daemon) {
+        answers.push((daemon, set(daemon, args, global).await));
+    }
+    let changes = Changes { ttl: args.ttl, each: Each(answers) };
+    output.show(&changes)?;
+    Ok(changes.each.conclude(output.console))
+}
+
+async fn set(
+    daemon: Daemon,
+    args: &Args,
+    global: &Global,
+) -> Result<SetLogLevelResponse, ControlError> {
+    let control = global.connect(daemon).await?;
+    // A year, the longest time that is taken, fits.
+    let ttl = args.ttl.and_then(|ttl| prost_types::Duration::try_from(ttl).ok());
+    let request = SetLogLevelRequest { filter: args.filter.clone(), ttl };
+    control.answer(control.daemon().set_log_level(request)).await
+}
+
+struct Changes {
+    ttl: Option<Duration>,
+    each: Each<SetLogLevelResponse>,
+}
+
+impl Report for Changes {
+    fn page(&self, page: &mut Page) {
+        let until = match self.ttl {
+            Some(ttl) => format!(", for {}", unit::span(ttl)),
+            None => String::new(),
+        };
+        let mut facts = Grid::facts();
+        for (daemon, change) in self.each.answers() {
+            let text =
+                format!("logs {}{until} (before: {})", change.filter, change.previous_filter);
+            facts.row([Cell::toned(daemon.name(), Tone::Strong), Cell::from(text)]);
+        }
+        if !facts.is_empty() {
+            page.grid(&facts);
+        }
+    }
+
+    fn json(&self) -> anyhow::Result<Value> {
+        self.each.to_object()
+    }
+
+    fn records(&self) -> anyhow::Result<Records> {
+        self.each.to_records()
+    }
+}

@@ -1,0 +1,170 @@
+//! `netctl menu`: the four choices of the original project, each shown as the command that it is.
+//!
+//! On a terminal the questions have a cursor. Otherwise each answer is a line of the input, an
+//! empty line or none takes the proposal, and the end of the input ends the menu.
+
+mod ask;
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use self::ask::{Question, ask, choose};
+use crate::cli::Cli;
+use crate::console::Console;
+use crate::exit::Exit;
+
+const EXAMPLES: &str = "\
+Examples:
+  netctl menu
+  printf '2\\n/\\n3\\n\\nq\\n' | netctl menu     from a script: a page, a UDP test, the end
+
+Questions: 1 asks for host, HTTP port and UDP port; 2 for a path; 3 for the number of probes; 4
+for the number of clients. An empty answer takes what is proposed.";
+
+/// Choose from the original project's menu: proxy address, HTTP request, QoS test, many clients
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Append the results of QoS tests to this file
+    #[arg(long, value_name = "FILE", default_value = "qos_result.csv")]
+    csv: PathBuf,
+}
+
+/// What can be chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    Proxy,
+    Fetch,
+    Udp,
+    Clients,
+    Quit,
+}
+
+impl Choice {
+    const ALL: [Self; 5] = [Self::Proxy, Self::Fetch, Self::Udp, Self::Clients, Self::Quit];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Proxy => "1  Set the proxy's address",
+            Self::Fetch => "2  HTTP request, with what the cache did",
+            Self::Udp => "3  UDP QoS test",
+            Self::Clients => "4  Many clients at once",
+            Self::Quit => "q  Quit",
+        }
+    }
+
+    fn of_answer(answer: &str) -> Option<Self> {
+        Some(match answer {
+            "1" => Self::Proxy,
+            "2" => Self::Fetch,
+            "3" => Self::Udp,
+            "4" => Self::Clients,
+            "0" | "q" | "quit" | "exit" => Self::Quit,
+            _ => return None,
+        })
+    }
+}
+
+/// Where the proxy is.
+#[derive(Clone, Debug)]
+struct Proxy {
+    host: String,
+    http_port: u16,
+    udp_port: u16,
+}
+
+impl Default for Proxy {
+    fn default() -> Self {
+        Self { host: "127.0.0.1".to_owned(), http_port: 8080, udp_port: 9090 }
+    }
+}
+
+pub(crate) async fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Exit> {
+    let mut proxy = Proxy::default();
+    loop {
+        let (host, http, udp) = (&proxy.host, proxy.http_port, proxy.udp_port);
+        console.print(&format!("\nThe proxy is {host}, HTTP on {http}, UDP on {udp}.\n"))?;
+        let command = match choose(console)? {
+            Choice::Quit => return Ok(Exit::Success),
+            Choice::Proxy => {
+                proxy = set_proxy(&proxy, console)?;
+                continue;
+            }
+            Choice::Fetch => fetch(&proxy, console)?,
+            Choice::Udp => udp_test(&proxy, args, console)?,
+            Choice::Clients => clients(&proxy, args, console)?,
+        };
+        perform(&command, console).await?;
+    }
+}
+
+/// Shows a command line and does what it says; what goes wrong does not end the menu.
+async fn perform(command: &[String], console: &mut Console<'_>) -> anyhow::Result<()> {
+    console.print(&format!("\n$ {}\n\n", command.join(" ")))?;
+    match Cli::try_parse_from(command) {
+        Ok(cli) => {
+            if let Err(error) = Box::pin(super::dispatch(cli, console)).await {
+                console.complain(&error);
+            }
+        }
+        Err(refused) => console.note(refused.to_string().trim_end()),
+    }
+    Ok(())
+}
+
+fn set_proxy(proxy: &Proxy, console: &mut Console<'_>) -> anyhow::Result<Proxy> {
+    let host = ask(&Question { text: "Host", proposal: &proxy.host }, console)?;
+    let http_port = ask_number("HTTP port", proxy.http_port, console)?;
+    let udp_port = ask_number("UDP port", proxy.udp_port, console)?;
+    Ok(Proxy { host, http_port, udp_port })
+}
+
+fn fetch(proxy: &Proxy, console: &mut Console<'_>) -> anyhow::Result<Vec<String>> {
+    let path = ask(&Question { text: "Path", proposal: "/" }, console)?;
+    let path = path.trim_start_matches('/');
+    let url = format!("http://{}/{path}", proxy.authority(proxy.http_port));
+    Ok(words(&["fetch", &url]))
+}
+
+fn udp_test(proxy: &Proxy, args: &Args, console: &mut Console<'_>) -> anyhow::Result<Vec<String>> {
+    let count = ask_number("Probes", 100_u32, console)?.to_string();
+    let (target, csv) = (proxy.authority(proxy.udp_port), args.csv.to_string_lossy());
+    Ok(words(&["qos", "udp", &target, "--count", &count, "--csv", &csv]))
+}
+
+fn clients(proxy: &Proxy, args: &Args, console: &mut Console<'_>) -> anyhow::Result<Vec<String>> {
+    let clients = ask_number("Clients", 5_u32, console)?.to_string();
+    let udp = proxy.authority(proxy.udp_port);
+    let url = format!("http://{}/", proxy.authority(proxy.http_port));
+    let csv = args.csv.to_string_lossy();
+    Ok(words(&["qos", "clients", &clients, "--udp", &udp, "--http", &url, "--csv", &csv]))
+}
+
+impl Proxy {
+    fn authority(&self, port: u16) -> String {
+        let is_bare_v6 = self.host.contains(':') && !self.host.starts_with('[');
+        if is_bare_v6 { format!("[{}]:{port}", self.host) } else { format!("{}:{port}", self.host) }
+    }
+}
+
+/// Asks until the answer is a number of the right size, or the input ends.
+fn ask_number<N>(text: &str, proposal: N, console: &mut Console<'_>) -> anyhow::Result<N>
+where
+    N: std::str::FromStr + ToString,
+{
+    let proposed = proposal.to_string();
+    loop {
+        let answer = ask(&Question { text, proposal: &proposed }, console)?;
+        match answer.parse() {
+            Ok(number) => return Ok(number),
+            Err(_) => {
+                console.note(&format!("{answer:?} does not fit: a number such as {proposed}"))
+            }
+        }
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    ["netctl"].iter().chain(words).map(|word| (*word).to_owned()).collect()
+}

@@ -1,0 +1,79 @@
+//! `netctl qos`: what service clients get, measured.
+//!
+//! 1. The arguments become a run that can be done, or a usage error.
+//! 2. `udp` (by `selat_qos::session`) or `http` measures; `live` shows how far it is.
+//! 3. `report` shows the figures, and writes them to the files that were asked for.
+//! 4. `threshold` compares them with what was required.
+
+mod clients;
+mod http;
+mod live;
+mod report;
+mod threshold;
+mod udp;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Subcommand;
+use tokio::net::lookup_host;
+use tokio::time::timeout;
+
+pub(crate) use self::threshold::Unmet;
+use crate::cli::Global;
+use crate::exit::Exit;
+use crate::output::Output;
+
+const EXAMPLES: &str = "\
+Examples:
+  netctl qos udp                           through proxyd's relay on 127.0.0.1:9090
+  netctl qos udp 127.0.0.1:9000            straight to websrvd, to compare
+  netctl qos clients 20                    20 clients at once, over UDP and over HTTP";
+
+/// proxyd's UDP relay, where nothing else is asked.
+const UDP_TARGET: &str = "127.0.0.1:9090";
+/// How long to wait for the last replies, where nothing else is asked.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest wait for the address of a target.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Measure loss, latency, jitter and throughput, and grade them
+#[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
+pub(crate) enum Command {
+    Udp(udp::Args),
+    Clients(clients::Args),
+}
+
+pub(crate) async fn run(
+    command: &Command,
+    global: &Global,
+    output: &mut Output<'_, '_>,
+) -> anyhow::Result<Exit> {
+    match command {
+        Command::Udp(args) => udp::run(args, global, output).await,
+        Command::Clients(args) => clients::run(args, global, output).await,
+    }
+}
+
+/// A `HOST:PORT` on the command line.
+fn host_port(text: &str) -> Result<String, String> {
+    const EXAMPLE: &str = "write it as HOST:PORT, such as 127.0.0.1:9090";
+    let (host, port) = text.rsplit_once(':').ok_or(EXAMPLE)?;
+    let is_bare_v6 = host.contains(':') && !(host.starts_with('[') && host.ends_with(']'));
+    match port.parse::<u16>() {
+        _ if host.is_empty() => Err(format!("it names no host; {EXAMPLE}")),
+        _ if is_bare_v6 => Err("an IPv6 address stands in brackets: [::1]:9090".to_owned()),
+        Err(_) | Ok(0) => Err(format!("{port:?} is no port, which is 1 to 65535; {EXAMPLE}")),
+        Ok(_) => Ok(text.to_owned()),
+    }
+}
+
+/// The address to send to.
+async fn address(target: &str) -> anyhow::Result<SocketAddr> {
+    let unreachable = || Unmet::NoAddress { target: target.to_owned() };
+    let found = timeout(LOOKUP_TIMEOUT, lookup_host(target)).await.map_err(|_| unreachable())?;
+    let mut addresses = found.with_context(unreachable)?;
+    Ok(addresses.next().ok_or_else(unreachable)?)
+}

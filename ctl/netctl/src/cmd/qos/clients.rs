@@ -1,0 +1,105 @@
+//! `netctl qos clients`: many clients at once, each with its own socket and its own row.
+
+use std::num::NonZeroU32;
+
+use clap::value_parser;
+use selat_qos::schedule::Schedule;
+use selat_qos::session::{CLIENTS_MAX, Cancel, Pace};
+
+use super::http;
+use super::report::{Files, Results};
+use super::threshold::Thresholds;
+use super::udp::Plan;
+use super::{REPLY_TIMEOUT, UDP_TARGET, host_port};
+use crate::cli::Global;
+use crate::cmd::fetch::STEP_LIMIT;
+use crate::exit::Exit;
+use crate::http::HttpUrl;
+use crate::output::Output;
+
+const EXAMPLES: &str = "\
+Examples:
+  netctl qos clients 20                                   over UDP, then over HTTP
+  netctl qos clients 200 --http http://127.0.0.1:8080/    over HTTP only
+  netctl qos clients 50 --udp 127.0.0.1:9090 --rate 50 --count 500 --csv qos_result.csv
+
+Each UDP client has a socket of its own, each HTTP client a connection that it keeps; a response
+of status 400 or more counts as lost. Where a request is held up by the one before it, its latency
+counts from when it was due. Ctrl-C ends the test early and shows what was measured.";
+
+/// proxyd's HTTP listener, where nothing else is asked.
+const HTTP_TARGET: &str = "http://127.0.0.1:8080/";
+
+/// Simulate many clients at once, over UDP and over HTTP
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Clients at once
+    #[arg(value_name = "N", value_parser = value_parser!(u32).range(1..=i64::from(CLIENTS_MAX)))]
+    clients: u32,
+    /// Over UDP, to this target [default, unless --http is given: 127.0.0.1:9090]
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
+    udp: Option<String>,
+    /// Over HTTP, this URL [default, unless --udp is given: http://127.0.0.1:8080/]
+    #[arg(long, value_name = "URL")]
+    http: Option<HttpUrl>,
+    /// Probes or requests of each client
+    #[arg(long, value_name = "N", default_value = "20")]
+    count: u32,
+    /// Probes or requests a second of each client
+    #[arg(long, value_name = "PER_S", default_value = "20")]
+    rate: f64,
+    /// UDP payload of a probe, bytes
+    #[arg(long, value_name = "BYTES", default_value = "172")]
+    size: usize,
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    thresholds: Thresholds,
+}
+
+pub(super) async fn run(
+    args: &Args,
+    global: &Global,
+    output: &mut Output<'_, '_>,
+) -> anyhow::Result<Exit> {
+    args.files.check()?;
+    let clients = NonZeroU32::new(args.clients).unwrap_or(NonZeroU32::MIN);
+    let schedule = Schedule::isochronous(args.count, args.rate)?;
+    let cancel = Cancel::default();
+    let mut measurements = Vec::new();
+    if let Some(target) = args.udp_target() {
+        let plan = Plan {
+            target,
+            clients,
+            count: args.count,
+            rate: args.rate,
+            size: args.size,
+            timeout: global.timeout.unwrap_or(REPLY_TIMEOUT),
+            pace: Pace::Eco,
+        };
+        measurements.push(plan.measure(&cancel, output.console).await?);
+    }
+    // One after the other, so that they do not measure each other.
+    if let Some(url) = args.http_target()?.filter(|_| !cancel.is_cancelled()) {
+        let limit = global.timeout.unwrap_or(STEP_LIMIT);
+        let plan = http::Plan { url, clients, schedule, limit };
+        measurements.push(plan.measure(&cancel, output.console).await?);
+    }
+    Results::of(measurements, None).conclude(&args.files, &args.thresholds, output)
+}
+
+impl Args {
+    fn udp_target(&self) -> Option<&str> {
+        let usual = self.http.is_none().then_some(UDP_TARGET);
+        self.udp.as_deref().or(usual)
+    }
+
+    fn http_target(&self) -> anyhow::Result<Option<HttpUrl>> {
+        match &self.http {
+            Some(url) => Ok(Some(url.clone())),
+            None if self.udp.is_none() => Ok(Some(HTTP_TARGET.parse()?)),
+            None => Ok(None),
+        }
+    }
+}

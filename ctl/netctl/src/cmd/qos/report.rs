@@ -1,0 +1,317 @@
+//! What a measurement found: tables with units, a sentence that says what it means, and files.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use selat_qos::analysis::{Analysis, ms};
+use selat_qos::grade::tiphon::Index;
+use selat_qos::grade::{Grades, Profile};
+use selat_qos::report::{self, COLUMNS, Measurement, Row, TOTAL_CLIENT, Test, append_csv, verdict};
+use serde_json::Value;
+
+use super::threshold::{Thresholds, Unmet};
+use crate::exit::Exit;
+use crate::output::{Cell, Column, Grid, Output, Page, Records, Report, Tone, unit};
+
+/// Where else the results go.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct Files {
+    /// Append a row for each client and one for all to this file
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Write a page with charts to this file
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+}
+
+/// What was measured.
+pub(super) struct Results {
+    measurements: Vec<Measurement>,
+    profile: Profile,
+}
+
+impl Files {
+    /// Refuses a CSV file that holds something else before anything is measured.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        self.csv.as_ref().map_or(Ok(()), |path| Ok(append_csv(path, &[])?))
+    }
+}
+
+impl Results {
+    pub(super) fn of(measurements: Vec<Measurement>, bandwidth_bps: Option<f64>) -> Self {
+        Self { measurements, profile: Profile { bandwidth_bps, ..Profile::default() } }
+    }
+
+    /// Shows them, writes the files, and compares with the thresholds.
+    pub(super) fn conclude(
+        &self,
+        files: &Files,
+        thresholds: &Thresholds,
+        output: &mut Output<'_, '_>,
+    ) -> anyhow::Result<Exit> {
+        output.show(self)?;
+        self.write(files, output)?;
+        for measurement in &self.measurements {
+            let total = measurement.total();
+            if total.received == 0 {
+                return Err(Unmet::Silent { target: measurement.target.clone() }.into());
+            }
+            thresholds.check(&total)?;
+        }
+        Ok(Exit::Success)
+    }
+
+    fn write(&self, files: &Files, output: &mut Output<'_, '_>) -> anyhow::Result<()> {
+        if let Some(path) = &files.csv {
+            let rows = self.rows();
+            append_csv(path, &rows)?;
+            let rows = unit::plural(rows.len() as u64, "row", "rows");
+            output.console.note(&format!("appended {rows} to {}", path.display()));
+        }
+        if let Some(path) = &files.report {
+            fs::write(path, report::html(&self.measurements, &self.profile))
+                .with_context(|| format!("cannot write the report to {}", path.display()))?;
+            output.console.note(&format!("wrote the report to {}", path.display()));
+        }
+        Ok(())
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        self.measurements.iter().flat_map(|measured| measured.rows(&self.profile)).collect()
+    }
+}
+
+impl Report for Results {
+    fn page(&self, page: &mut Page) {
+        for measurement in &self.measurements {
+            page.gap();
+            let total = measurement.total();
+            let grades = measurement.grades(&total, &self.profile);
+            page.line(title(measurement, &total));
+            page.gap();
+            if measurement.clients.len() > 1 {
+                page.grid(&clients(measurement.test, &measurement.rows(&self.profile)));
+                page.gap();
+            }
+            page.grid(&measures(measurement.test, &total, &grades));
+            page.gap();
+            page.line(verdict(&total, &grades));
+            worth_knowing(measurement, page);
+        }
+    }
+
+    fn json(&self) -> anyhow::Result<Value> {
+        Ok(serde_json::from_str(&report::json(&self.rows())?)?)
+    }
+
+    fn records(&self) -> anyhow::Result<Records> {
+        let mut records = Records::new(COLUMNS);
+        for row in self.rows() {
+            records.push_object(&serde_json::to_value(row)?);
+        }
+        Ok(records)
+    }
+}
+
+fn title(measurement: &Measurement, total: &Analysis) -> String {
+    let test = match measurement.test {
+        Test::Udp => "UDP to",
+        Test::Http => "HTTP from",
+    };
+    let clients = match measurement.clients.len() {
+        1 => String::new(),
+        clients => format!(" by {clients} clients"),
+    };
+    let sent = unit::plural(total.sent, noun(measurement.test), nouns(measurement.test));
+    let duration = total.duration.map_or(String::new(), |time| format!(" in {}", unit::span(time)));
+    format!("{test} {}: {sent}{clients}{duration}", measurement.target)
+}
+
+fn noun(test: Test) -> &'static str {
+    match test {
+        Test::Udp => "probe",
+        Test::Http => "request",
+    }
+}
+
+fn nouns(test: Test) -> &'static str {
+    match test {
+        Test::Udp => "probes",
+        Test::Http => "requests",
+    }
+}
+
+/// The figures of all clients together, each with its grade.
+fn measures(test: Test, total: &Analysis, grades: &Grades) -> Grid {
+    let mut grid = Grid::new(&[
+        Column::Left("MEASURE"),
+        Column::Right("VALUE"),
+        Column::Left("DETAIL"),
+        Column::Left("TIPHON"),
+    ]);
+    let tiphon = &grades.tiphon;
+    let loss = total.loss_pct.map_or(unit::NONE.to_owned(), unit::percent);
+    grid.row(measure("loss", loss, lost(total), tiphon.loss));
+    grid.row(measure("latency", time(total.latency.mean()), latencies(total), tiphon.delay));
+    grid.row(measure("jitter", figure_ms(total.jitter.mean_ms), rfc3550(total), tiphon.jitter));
+    let throughput = total.throughput_bps.map_or(unit::NONE.to_owned(), unit::bit_rate);
+    let received = format!("{} of payload received", unit::bytes(total.bytes));
+    grid.row(measure("throughput", throughput, received, tiphon.throughput));
+    if test == Test::Udp {
+        let extra = "answers that came twice".to_owned();
+        grid.row(measure("duplicates", unit::count(total.duplicates), extra, None));
+        let late = "answers that were overtaken".to_owned();
+        grid.row(measure("reordered", unit::count(total.reordered), late, None));
+    }
+    if let Some(voice) = grades.voice {
+        let value = format!("MOS {:.2}", voice.mos);
+        let detail = format!(
+            "R {:.1} with {}: {}",
+            voice.r_factor,
+            voice.codec.name(),
+            voice.satisfaction()
+        );
+        grid.row(measure("voice call", value, detail, None));
+    }
+    grid
+}
+
+fn measure(name: &str, value: String, detail: String, grade: Option<Index>) -> [Cell; 4] {
+    let grade = grade.map_or(Cell::from(""), |index| {
+        Cell::toned(format!("{} {}", index.number(), index.english()), tone(index))
+    });
+    [name.into(), Cell::toned(value, Tone::Strong), Cell::toned(detail, Tone::Faint), grade]
+}
+
+fn lost(total: &Analysis) -> String {
+    match total.lost {
+        0 => format!("{} of {} answered", unit::count(total.received), unit::count(total.sent)),
+        lost => format!(
+            "{} of {} lost, at most {} in a row",
+            unit::count(lost),
+            unit::count(total.sent),
+            total.loss_runs.longest
+        ),
+    }
+}
+
+fn latencies(total: &Analysis) -> String {
+    let latency = &total.latency;
+    let figure = |name: &str, time: Option<Duration>| {
+        time.map_or(format!("{name} {}", unit::NONE), |time| format!("{name} {:.3}", ms(time)))
+    };
+    [
+        figure("min", latency.min()),
+        figure("p50", latency.percentile(50.0)),
+        figure("p95", latency.percentile(95.0)),
+        figure("p99", latency.percentile(99.0)),
+        figure("max", latency.max()),
+    ]
+    .join("  ")
+}
+
+fn rfc3550(total: &Analysis) -> String {
+    match total.jitter.rfc3550 {
+        Some(jitter) => format!("RFC 3550: {:.3} ms, at most {:.3}", jitter.last_ms, jitter.max_ms),
+        None => String::new(),
+    }
+}
+
+/// A row for each client, and the total.
+fn clients(test: Test, rows: &[Row]) -> Grid {
+    let mut columns = vec![
+        Column::Right("CLIENT"),
+        Column::Right("SENT"),
+        Column::Right("RECEIVED"),
+        Column::Right("LOSS"),
+        Column::Right("MEAN"),
+        Column::Right("P95"),
+        Column::Right("MAX"),
+        Column::Right("JITTER"),
+        Column::Right("THROUGHPUT"),
+    ];
+    if test == Test::Udp {
+        columns.push(Column::Right("MOS"));
+    }
+    let mut grid = Grid::new(&columns);
+    rows.iter().for_each(|row| grid.row(client(test, row)));
+    grid
+}
+
+fn client(test: Test, row: &Row) -> Vec<Cell> {
+    let is_total = row.client == TOTAL_CLIENT;
+    let tone = |tone| if is_total { Tone::Strong } else { tone };
+    let plain = |text: String| Cell::toned(text, tone(Tone::Plain));
+    let loss = if row.lost > 0 { Tone::Bad } else { tone(Tone::Plain) };
+    let mut cells = vec![
+        Cell::toned(&row.client, tone(Tone::Faint)),
+        plain(unit::count(row.sent)),
+        plain(unit::count(row.received)),
+        Cell::toned(row.loss_pct.map_or(unit::NONE.to_owned(), unit::percent), loss),
+        plain(figure_ms(row.latency_mean_ms)),
+        plain(figure_ms(row.latency_p95_ms)),
+        plain(figure_ms(row.latency_max_ms)),
+        plain(figure_ms(row.jitter_ms)),
+        plain(row.throughput_bps.map_or(unit::NONE.to_owned(), unit::bit_rate)),
+    ];
+    if test == Test::Udp {
+        cells.push(plain(row.mos.map_or(unit::NONE.to_owned(), |mos| format!("{mos:.2}"))));
+    }
+    cells
+}
+
+/// Conditions that change how the figures are to be read.
+fn worth_knowing(measurement: &Measurement, page: &mut Page) {
+    for condition in &measurement.conditions {
+        let (name, value) = (condition.name.as_str(), condition.value.as_str());
+        if !USUAL_CONDITIONS.contains(&name) && value != "complete" {
+            page.line(format!("{name}: {value}"));
+        }
+    }
+}
+
+/// Conditions that the page of a terminal leaves to the report.
+const USUAL_CONDITIONS: [&str; 9] = [
+    "clients",
+    "probes per client",
+    "requests per client",
+    "pattern",
+    "size",
+    "timeout",
+    "pace",
+    "receive times",
+    "connections",
+];
+
+fn time(time: Option<Duration>) -> String {
+    time.map_or(unit::NONE.to_owned(), unit::ms)
+}
+
+fn figure_ms(ms: Option<f64>) -> String {
+    ms.map_or(unit::NONE.to_owned(), |ms| format!("{ms:.3} ms"))
+}
+
+fn tone(index: Index) -> Tone {
+    match index {
+        Index::VeryGood | Index::Good => Tone::Good,
+        Index::Fair => Tone::Warning,
+        Index::Poor => Tone::Bad,
+    }
+}
+
+/// `10M`, `64k`, `1.5G` or a plain number, in bit/s.
+pub(super) fn bandwidth(text: &str) -> Result<f64, String> {
+    let text = text.trim();
+    let (number, factor) = match text.chars().next_back() {
+        Some('k' | 'K') => (&text[..text.len() - 1], 1e3),
+        Some('M') => (&text[..text.len() - 1], 1e6),
+        Some('G') => (&text[..text.len() - 1], 1e9),
+        _ => (text, 1.0),
+    };
+    match number.trim().parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number * factor),
+        _ => Err("write it as bit/s, such as 64k, 10M or 1G".to_owned()),
+    }
+}

@@ -1,0 +1,125 @@
+//! What a measurement must not exceed, and what it means when nothing can be measured.
+
+use std::time::Duration;
+
+use selat_qos::analysis::{Analysis, ms};
+
+use crate::duration;
+use crate::exit::Exit;
+
+/// Bounds that a measurement must keep.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Thresholds")]
+pub(super) struct Thresholds {
+    /// End with 4 where more than this many percent are lost
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    max_loss: Option<f64>,
+    /// End with 4 where the mean latency is above this, such as 20ms
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    max_latency: Option<Duration>,
+    /// End with 4 where the jitter is above this, such as 5ms
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    max_jitter: Option<Duration>,
+}
+
+/// Why a measurement that was made is no success.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unmet {
+    /// A bound was exceeded, or the measure that it bounds could not be taken.
+    #[error("{measure} is {measured}, above the threshold of {bound}")]
+    Threshold {
+        /// Of what.
+        measure: &'static str,
+        /// How much.
+        measured: String,
+        /// How much at most.
+        bound: String,
+    },
+    /// The target has no address.
+    #[error("cannot find the address of {target}")]
+    NoAddress {
+        /// As it was given.
+        target: String,
+    },
+    /// The target's host says that nobody listens.
+    #[error("nobody listens on UDP {target}")]
+    Refused {
+        /// Where probes went.
+        target: String,
+    },
+    /// Nothing came back at all.
+    #[error("nothing came back from {target}")]
+    Silent {
+        /// Where it was sent.
+        target: String,
+    },
+    /// The second Ctrl-C.
+    #[error("interrupted; nothing was kept")]
+    Interrupted,
+}
+
+impl Unmet {
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Threshold { .. } => Exit::Missed,
+            Self::NoAddress { .. } | Self::Refused { .. } | Self::Silent { .. } => {
+                Exit::Unreachable
+            }
+            Self::Interrupted => Exit::Failed,
+        }
+    }
+
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused { .. } => Some(
+                "see where proxyd relays UDP: netctl status proxyd; or name a target: netctl qos \
+                 udp HOST:PORT"
+                    .to_owned(),
+            ),
+            Self::Silent { .. } => Some(
+                "check that an echo or a STAMP reflector is there, and no filter on the way"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+impl Thresholds {
+    /// The first bound that is exceeded.
+    pub(super) fn check(&self, analysis: &Analysis) -> Result<(), Unmet> {
+        let latency_ms = analysis.latency.mean().map(ms);
+        let bound_ms = |bound: Option<Duration>| bound.map(ms);
+        exceeded("loss", analysis.loss_pct, self.max_loss, "%")?;
+        exceeded("latency", latency_ms, bound_ms(self.max_latency), "ms")?;
+        exceeded("jitter", analysis.jitter.mean_ms, bound_ms(self.max_jitter), "ms")
+    }
+}
+
+fn exceeded(
+    measure: &'static str,
+    measured: Option<f64>,
+    bound: Option<f64>,
+    unit: &str,
+) -> Result<(), Unmet> {
+    match (measured, bound) {
+        (Some(measured), Some(bound)) if measured > bound => Err(Unmet::Threshold {
+            measure,
+            measured: format!("{measured:.3} {unit}"),
+            bound: format!("{bound} {unit}"),
+        }),
+        (None, Some(bound)) => Err(Unmet::Threshold {
+            measure,
+            measured: "not measured".to_owned(),
+            bound: format!("{bound} {unit}"),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').trim().parse() {
+        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
+        _ => Err("a percentage is 0 to 100".to_owned()),
+    }
+}

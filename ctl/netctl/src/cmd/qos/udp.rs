@@ -1,0 +1,113 @@
+//! `netctl qos udp`: one client's probes over UDP.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use anyhow::Context;
+use selat_qos::report::Measurement;
+use selat_qos::schedule::Schedule;
+use selat_qos::session::{self, Cancel, Ended, Pace, Progress, UdpSpec};
+use tokio::task;
+
+use super::report::{Files, Results, bandwidth};
+use super::threshold::{Thresholds, Unmet};
+use super::{REPLY_TIMEOUT, UDP_TARGET, address, host_port, live};
+use crate::cli::Global;
+use crate::console::Console;
+use crate::exit::Exit;
+use crate::output::Output;
+
+const EXAMPLES: &str = "\
+Examples:
+  netctl qos udp                                      100 probes at 50 a second: a voice call
+  netctl qos udp --count 1000 --rate 500 --size 1200  video
+  netctl qos udp 127.0.0.1:9000 --csv qos_result.csv --report qos.html
+  netctl qos udp --max-loss 1 --max-jitter 5ms        for scripts: ends with 4 where it is worse
+  netctl -o json qos udp | jq '.results[0].latency_p95_ms'
+
+--timeout says how long to wait for the last replies (2s). Ctrl-C ends the test early and shows
+what was measured; a second one gives up. Ends with 3 where nothing came back at all.";
+
+/// Measure loss, latency, jitter and throughput with UDP probes
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// An echo or STAMP reflector (RFC 8762), or a relay in front of one
+    #[arg(value_name = "HOST:PORT", default_value = UDP_TARGET, value_parser = host_port)]
+    target: String,
+    /// Probes to send
+    #[arg(long, value_name = "N", default_value = "100")]
+    count: u32,
+    /// Probes a second
+    #[arg(long, value_name = "PER_S", default_value = "50")]
+    rate: f64,
+    /// UDP payload of a probe, bytes; 172 is 20 ms of G.711 in RTP
+    #[arg(long, value_name = "BYTES", default_value = "172")]
+    size: usize,
+    /// Keep deadlines within microseconds, at the price of CPU time
+    #[arg(long)]
+    precise: bool,
+    /// Nominal bandwidth of the path, such as 10M bit/s, to grade the throughput against
+    #[arg(long, value_name = "BIT_PER_S", value_parser = bandwidth)]
+    bandwidth: Option<f64>,
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    thresholds: Thresholds,
+}
+
+/// What a UDP run of one or several clients is made of.
+pub(super) struct Plan<'a> {
+    pub(super) target: &'a str,
+    pub(super) clients: NonZeroU32,
+    pub(super) count: u32,
+    pub(super) rate: f64,
+    pub(super) size: usize,
+    pub(super) timeout: Duration,
+    pub(super) pace: Pace,
+}
+
+pub(super) async fn run(
+    args: &Args,
+    global: &Global,
+    output: &mut Output<'_, '_>,
+) -> anyhow::Result<Exit> {
+    let plan = Plan {
+        target: &args.target,
+        clients: NonZeroU32::MIN,
+        count: args.count,
+        rate: args.rate,
+        size: args.size,
+        timeout: global.timeout.unwrap_or(REPLY_TIMEOUT),
+        pace: if args.precise { Pace::Precise } else { Pace::Eco },
+    };
+    args.files.check()?;
+    let measurement = plan.measure(&Cancel::default(), output.console).await?;
+    let results = Results::of(vec![measurement], args.bandwidth);
+    results.conclude(&args.files, &args.thresholds, output)
+}
+
+impl Plan<'_> {
+    /// Measures, on a thread of its own.
+    pub(super) async fn measure(
+        &self,
+        cancel: &Cancel,
+        console: &Console<'_>,
+    ) -> anyhow::Result<Measurement> {
+        let schedule = Schedule::isochronous(self.count, self.rate)?;
+        let spec = UdpSpec::new(address(self.target).await?, schedule, self.size, self.timeout)?
+            .with_clients(self.clients)?
+            .with_pace(self.pace);
+        let progress = Progress::default();
+        let blocking = task::spawn_blocking({
+            let (spec, progress, cancel) = (spec.clone(), progress.clone(), cancel.clone());
+            move || session::run(&spec, &progress, &cancel)
+        });
+        let run = live::watch(blocking, live::udp(&progress), cancel, console).await?;
+        let run = run.context("the measurement broke off")??;
+        if run.ended == Ended::Refused {
+            return Err(Unmet::Refused { target: self.target.to_owned() }.into());
+        }
+        Ok(Measurement::udp(&spec, run))
+    }
+}

@@ -1,0 +1,88 @@
+//! How netctl ends: one exit code for each thing that a script does differently.
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use selat_qos::schedule::ScheduleError;
+use selat_qos::session::SpecError;
+
+use crate::client::ControlError;
+use crate::cmd::qos::Unmet;
+use crate::http::HttpError;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what was asked.
+    Success,
+    /// It could not.
+    Failed,
+    /// It was asked something that makes no sense.
+    Usage,
+    /// A daemon or a target cannot be reached.
+    Unreachable,
+    /// A measurement missed a threshold that was set.
+    Missed,
+    /// The daemon's socket is not open to this user.
+    Denied,
+}
+
+impl Exit {
+    /// The code that the process ends with.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Unreachable => 3,
+            Self::Missed => 4,
+            Self::Denied => 77,
+        }
+    }
+
+    /// What an error that reached the top means.
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
+        error.chain().find_map(exit_of).unwrap_or(Self::Failed)
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Arguments that make no sense together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Misuse(pub(crate) &'static str);
+
+/// What the user can do about an error, if we know.
+pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        let control = cause.downcast_ref::<ControlError>().and_then(ControlError::hint);
+        let http = || cause.downcast_ref::<HttpError>().and_then(HttpError::hint);
+        let unmet = || cause.downcast_ref::<Unmet>().and_then(Unmet::hint);
+        control.or_else(http).or_else(unmet)
+    })
+}
+
+fn exit_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
+    if let Some(error) = cause.downcast_ref::<ControlError>() {
+        return Some(error.exit());
+    }
+    if let Some(error) = cause.downcast_ref::<HttpError>() {
+        return Some(error.exit());
+    }
+    if let Some(error) = cause.downcast_ref::<Unmet>() {
+        return Some(error.exit());
+    }
+    if cause.is::<Misuse>() || cause.is::<ScheduleError>() || cause.is::<SpecError>() {
+        return Some(Exit::Usage);
+    }
+    // Whoever reads our output has read enough.
+    let io = cause.downcast_ref::<io::Error>()?;
+    (io.kind() == io::ErrorKind::BrokenPipe).then_some(Exit::Success)
+}
