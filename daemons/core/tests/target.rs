@@ -170,6 +170,9 @@ fn a_file_path_never_leaves_the_root() {
     assert!(FilePath::decode("/a/.git/config").expect("a path").is_hidden());
     assert!(FilePath::decode("/%2egit").expect("a path").is_hidden());
     assert!(!FilePath::decode("/a.b/./c").expect("a path").is_hidden());
+    assert!(!FilePath::decode("/.well-known/security.txt").expect("a path").is_hidden());
+    assert!(FilePath::decode("/.well-known/.git").expect("a path").is_hidden());
+    assert!(FilePath::decode("/a/.well-known/b").expect("a path").is_hidden());
 }
 
 #[test]

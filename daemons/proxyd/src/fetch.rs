@@ -77,13 +77,14 @@ pub(crate) async fn shared(ask: &Ask<'_>, why: Why, stored: Option<&Arc<Object>>
     for _ in 0..LEADERS_MAX {
         match ask.proxy.join(&key) {
             Part::Leader(permit) => return lead(ask, why, stored, Some(permit)).await,
-            Part::Follower(follower) => match follower.landing().await {
-                Some(landing) => match follow(ask, why, &landing) {
+            Part::Follower(follower) => {
+                // Where the leader is gone, another has to lead: join anew.
+                let Some(landing) = follower.landing().await else { continue };
+                match follow(ask, why, &landing) {
                     Some(reply) => return reply,
                     None => break,
-                },
-                None => {}
-            },
+                }
+            }
         }
     }
     lead(ask, why, stored, None).await

@@ -84,10 +84,12 @@ impl Fill {
 
     fn store(&self, content: Content) -> Result<(), StoreRefusal> {
         let mut meta = self.filling.meta.clone();
+        let mut headers = self.filling.headers.clone();
         meta.received_in_full(content.length())?;
+        meta.make_whole_if_all(content.length(), &mut headers);
         let object = Arc::new(Object {
             meta,
-            headers: self.filling.headers.clone(),
+            headers,
             content,
             origin: Arc::clone(&self.filling.origin),
             uses: Uses::default(),

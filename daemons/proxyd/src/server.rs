@@ -124,7 +124,7 @@ fn route(config: &Config, counters: &Arc<Counters>) -> Route {
 
 impl<S, F> Daemon for Server<S>
 where
-    S: Fn(TcpStream, SocketAddr) -> F + Clone + Send + 'static,
+    S: Fn(TcpStream, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     type Config = Config;

@@ -6,7 +6,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use selat_proto::{socket::Daemon as Program, v1};
 use tokio::{task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::{
     control::{self, ControlError, DaemonControl, Orders, State, Vitals},
@@ -107,6 +107,7 @@ where
         current.listeners.push(listener(&socket));
     });
     notify::ready(&vitals.sentence());
+    info!(version = identity.version, "serving");
     events.tell(EventKind::Ready, "", "serving");
     // Whoever started the daemon may not care where it listens.
     let _ = ready.send(vitals.current().listeners.clone());
@@ -124,6 +125,7 @@ where
 
     notify::stopping();
     vitals.update(|current| current.state = State::Draining);
+    info!("draining");
     events.tell(EventKind::Draining, "", "finishing what is in flight");
     daemon.drain().await;
     control.end().await;
@@ -131,6 +133,7 @@ where
     if let Some(workers) = Arc::into_inner(workers) {
         workers.join();
     }
+    info!("stopped");
     Ok(())
 }
 

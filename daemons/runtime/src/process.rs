@@ -7,6 +7,7 @@ use std::{
     process::ExitCode,
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use selat_proto::{socket::Daemon, v1::Listener};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -90,6 +91,7 @@ where
     F: Future<Output = Result<(), E>>,
 {
     let log = LogControl::begin(config.log_filter())?;
+    raise_descriptor_limit();
     let sockets = Inherited::from_service_manager()?;
     let ended = workers::control_plane(async {
         let shutdown = CancellationToken::new();
@@ -105,6 +107,16 @@ where
         Ok::<_, io::Error>(ended)
     })??;
     Ok(ended)
+}
+
+/// Lets the process hold as many descriptors as it ever may. The limit that it starts with, mostly 1024, is
+/// low for the sake of programs that use select(2); each connection takes one here, and its file another.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        warn!(%error, current = limit.current, "cannot raise the limit of descriptors");
+    }
 }
 
 /// Says where the daemon listens: in the log, and to whoever started it by hand.

@@ -137,7 +137,7 @@ impl<S> Server<S> {
 
 impl<S, F> Daemon for Server<S>
 where
-    S: Fn(TcpStream, SocketAddr) -> F + Clone + Send + 'static,
+    S: Fn(TcpStream, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     type Config = Config;

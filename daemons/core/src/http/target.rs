@@ -319,10 +319,13 @@ impl<'a> FilePath<'a> {
         self.directory
     }
 
-    /// Whether any name begins with a dot.
+    /// Whether a name begins with a dot. `/.well-known/` does not count: it is meant to be seen
+    /// (RFC 8615).
     #[must_use]
     pub fn is_hidden(&self) -> bool {
-        self.segments.iter().any(|segment| segment.starts_with(b"."))
+        let mut names = self.segments().peekable();
+        names.next_if(|name| *name == b".well-known");
+        names.any(|name| name.starts_with(b"."))
     }
 
     /// The names joined by `/`, without a leading one; empty for the root.

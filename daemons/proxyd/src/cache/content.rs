@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn large_content_keeps_every_octet_in_blocks() {
         let chunk = vec![7_u8; 100_000];
-        let content = gathered(&[&chunk; 9], None);
+        let content = gathered(&[chunk.as_slice(); 9], None);
         assert_eq!(content.length(), 900_000);
         assert!(content.pieces().iter().all(|piece| piece.len() <= BLOCK_BYTES));
     }

@@ -25,28 +25,60 @@ pub async fn accept<F>(
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    // Drained only once nobody can add to what is to be drained.
-    let _accepting = connections.tasks.token();
-    loop {
-        let permit = tokio::select! {
-            biased;
-            Ok(permit) = Arc::clone(&connections.permits).acquire_owned() => permit,
-            () = closed.cancelled() => return,
-            () = connections.drain.begun() => return,
-        };
-        tokio::select! {
-            biased;
-            accepted = listener.accept() => match accepted {
-                Ok((stream, client)) => spawn(&connections, permit, serve(stream, client)),
-                Err(error) => {
-                    drop(permit);
-                    pause_after(&error).await;
-                }
-            },
-            () = closed.cancelled() => return,
-            () = connections.drain.begun() => return,
+    let accepting = connections.accepting.token();
+    tokio::select! {
+        () = accept_all(&listener, &connections, &serve) => {}
+        () = closed.cancelled() => {}
+        () = connections.drain.stopped() => {}
+    }
+    if let Err(error) = accept_queued(listener, &connections, &serve) {
+        warn!(%error, "cannot take what was queued on a listener that closes");
+    }
+    drop(accepting);
+}
+
+async fn accept_all<F>(
+    listener: &TcpListener,
+    connections: &Arc<Connections>,
+    serve: &impl Fn(TcpStream, SocketAddr) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    while let Ok(permit) = Arc::clone(&connections.permits).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, client)) => spawn(connections, permit, serve(stream, client)),
+            Err(error) => {
+                drop(permit);
+                pause_after(&error).await;
+            }
         }
     }
+}
+
+/// Takes what the kernel has accepted for us, as far as there are permits: closing the listener would reset
+/// it.
+fn accept_queued<F>(
+    listener: TcpListener,
+    connections: &Arc<Connections>,
+    serve: &impl Fn(TcpStream, SocketAddr) -> F,
+) -> io::Result<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    // The runtime may not have heard of them yet; the kernel has.
+    let listener = listener.into_std()?;
+    while let Ok(permit) = Arc::clone(&connections.permits).try_acquire_owned() {
+        match listener.accept() {
+            Ok((stream, client)) => {
+                stream.set_nonblocking(true)?;
+                let stream = TcpStream::from_std(stream)?;
+                spawn(connections, permit, serve(stream, client));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 fn spawn<F>(connections: &Arc<Connections>, permit: OwnedSemaphorePermit, serve: F)

@@ -50,7 +50,7 @@ pub struct Prepared {
 
 impl<S, F> HttpListeners<S>
 where
-    S: Fn(TcpStream, SocketAddr) -> F + Clone + Send + 'static,
+    S: Fn(TcpStream, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     /// Listens on the sockets that were passed in, or else at `addresses`.

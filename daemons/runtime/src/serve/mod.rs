@@ -2,10 +2,11 @@
 //! thread that accepted it.
 //!
 //! Stopping has three steps, so that no request that a client has sent is lost:
-//! 1. [`Drain::begin`]: listeners close once their queue is empty, HTTP/2 clients are told to go away, and
-//!    each HTTP/1 response says `Connection: close`;
-//! 2. [`Drain::close`]: connections between two requests close;
-//! 3. the runtime ends, and with it what is left.
+//! 1. listeners close once their queue is empty, so that a client that is told to go finds no one who
+//!    would lose its next request;
+//! 2. HTTP/2 clients are told to go away, and each HTTP/1 response says `Connection: close`;
+//! 3. connections between two requests close;
+//! 4. the runtime ends, and with it what is left.
 
 mod accept;
 mod connection;
@@ -65,6 +66,7 @@ pub struct Connections {
     permits: Arc<Semaphore>,
     max: usize,
     counters: PerThread<ConnectionCounters>,
+    accepting: TaskTracker,
     tasks: TaskTracker,
     drain: Drain,
 }
@@ -77,6 +79,7 @@ impl Connections {
             permits: Arc::new(Semaphore::new(max)),
             max,
             counters: PerThread::new(threads),
+            accepting: TaskTracker::new(),
             tasks: TaskTracker::new(),
             drain: Drain::default(),
         }
@@ -120,47 +123,45 @@ impl Connections {
     /// Ends all connections: those that go quiet within `linger` without a reset, the others by `deadline`
     /// after that. Returns whether all ended.
     pub async fn finish(&self, linger: Duration, deadline: Duration) -> bool {
-        self.drain.begin();
+        self.drain.stopped.cancel();
+        self.accepting.close();
+        self.accepting.wait().await;
+        self.drain.begun.cancel();
         self.tasks.close();
         if time::timeout(linger, self.tasks.wait()).await.is_ok() {
             return true;
         }
-        self.drain.close();
+        self.drain.closed.cancel();
         time::timeout(deadline, self.tasks.wait()).await.is_ok()
     }
 }
 
-/// Tells connections to end, in two steps.
+/// Tells listeners, then connections to end, step by step.
 #[derive(Clone, Debug, Default)]
 pub struct Drain {
+    stopped: CancellationToken,
     begun: CancellationToken,
     closed: CancellationToken,
 }
 
 impl Drain {
-    /// From now on no connection takes more than it must.
-    pub fn begin(&self) {
-        self.begun.cancel();
+    /// Ends when listeners are to close.
+    async fn stopped(&self) {
+        self.stopped.cancelled().await;
     }
 
-    /// From now on connections close as soon as they answer nothing.
-    pub fn close(&self) {
-        self.closed.cancel();
-    }
-
-    /// Whether it has begun.
-    #[must_use]
-    pub fn has_begun(&self) -> bool {
+    /// Whether clients are to be told to go.
+    fn has_begun(&self) -> bool {
         self.begun.is_cancelled()
     }
 
-    /// Ends when it begins.
-    pub async fn begun(&self) {
+    /// Ends when clients are to be told to go.
+    async fn begun(&self) {
         self.begun.cancelled().await;
     }
 
-    /// Ends when connections are to close.
-    pub async fn closed(&self) {
+    /// Ends when connections between two requests are to close.
+    async fn closed(&self) {
         self.closed.cancelled().await;
     }
 }

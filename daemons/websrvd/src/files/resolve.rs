@@ -58,7 +58,7 @@ impl Wanted {
             return Err(Outcome::TargetTooLong);
         }
         let decoded = FilePath::decode(path).map_err(|_| Outcome::BadTarget)?;
-        if is_hidden(&decoded) {
+        if decoded.is_hidden() {
             return Err(Outcome::NotFound);
         }
         let directory = decoded.is_directory();
@@ -92,13 +92,6 @@ fn path_of(head: &Parts) -> Result<&str, Outcome> {
         Err(TargetError::HostMissing) if head.version < Version::HTTP_11 => Ok(head.uri.path()),
         Err(_) => Err(Outcome::BadTarget),
     }
-}
-
-/// Whether a name on the path begins with a dot. `/.well-known/` is meant to be seen (RFC 8615).
-fn is_hidden(path: &FilePath<'_>) -> bool {
-    let mut names = path.segments().peekable();
-    names.next_if(|name| *name == b".well-known");
-    names.any(|name| name.starts_with(b"."))
 }
 
 /// What is at a path.

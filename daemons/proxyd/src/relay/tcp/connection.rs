@@ -110,6 +110,8 @@ enum Side {
 
 /// Names the side that failed while bytes were carried from `sender` to the other.
 fn failed(error: CarryError, sender: Side) -> RefuseReason {
+    let (CarryError::From(cause) | CarryError::To(cause)) = &error;
+    debug!(%cause, "a relayed connection failed");
     match (error, sender) {
         (CarryError::From(_), Side::Client) | (CarryError::To(_), Side::Upstream) => {
             RefuseReason::ClientFailed
