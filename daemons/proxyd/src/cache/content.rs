@@ -74,10 +74,8 @@ impl Gather {
     pub(crate) fn take(&mut self, mut arrived: &[u8], mut keep: impl FnMut(Bytes)) {
         while !arrived.is_empty() {
             if self.block.capacity() == 0 {
-                let wanted = usize::try_from(self.expected).unwrap_or(BLOCK_BYTES);
-                self.block = BytesMut::with_capacity(
-                    wanted.clamp(arrived.len(), BLOCK_BYTES.max(1)).min(BLOCK_BYTES),
-                );
+                let expected = usize::try_from(self.expected).unwrap_or(BLOCK_BYTES);
+                self.block = BytesMut::with_capacity(expected.max(arrived.len()).min(BLOCK_BYTES));
             }
             let fits = arrived.len().min(self.block.capacity());
             let (now, later) = arrived.split_at(fits);
