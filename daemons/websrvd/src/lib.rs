@@ -1,8 +1,8 @@
 //! websrvd: the files of one directory over HTTP, and an echo over UDP.
 //!
-//! [`run`] is the daemon's whole life: `server` starts the threads and binds the `listeners`, a
-//! `connection` answers each request with `files`, `echo` answers datagrams, and `control` tells what
-//! they did.
+//! [`run`] is the daemon's whole life: `config` is what it is told, `server` is what it serves and where, a
+//! `connection` answers each request with `files`, `echo` answers datagrams, and `control` tells what they
+//! did.
 
 mod config;
 mod connection;

@@ -23,8 +23,8 @@ use super::{
 /// Name and value of the field by which every response says who answered.
 const SERVER: HeaderValue = HeaderValue::from_static("websrvd");
 
-/// What a segment of a path keeps as it is (RFC 3986 §2.3, unreserved).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What a name in a path keeps as it is (RFC 3986 §2.3, unreserved).
+const IN_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What became of a request. Counted; `web.proto` explains each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +172,7 @@ pub(super) fn overloaded(retry_after: Duration) -> Answer {
 /// was asked for, no client can take that for the address of another host (`//host`, `/\host`).
 pub(super) fn redirect(site: &Site, wanted: &Wanted) -> Answer {
     let path: String =
-        wanted.segments().map(|segment| format!("/{}", percent_encode(segment, SEGMENT))).collect();
+        wanted.names().map(|name| format!("/{}", percent_encode(name, IN_NAME))).collect();
     with_page(Outcome::Redirect)
         .with_cache_control(site)
         .with_text(header::LOCATION, &format!("{path}/{}", wanted.query()))
@@ -206,7 +206,7 @@ pub(super) fn file(
     let mut answer = Answer::new(outcome, body)
         .with_cache_control(site)
         .with(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"))
-        .with(header::CONTENT_TYPE, headers::content_type(&wanted.path()))
+        .with(header::CONTENT_TYPE, headers::content_type(wanted.path()))
         .with_length(length);
     validators.write(answer.headers());
     if outcome == Outcome::Range {

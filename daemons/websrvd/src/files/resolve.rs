@@ -6,11 +6,15 @@
 //! definition. No check of text is part of that promise.
 
 use std::{
+    ffi::{OsStr, OsString},
     fs::{File, Metadata},
     io,
     os::{
         fd::OwnedFd,
-        unix::{ffi::OsStrExt, fs::MetadataExt},
+        unix::{
+            ffi::{OsStrExt, OsStringExt},
+            fs::MetadataExt,
+        },
     },
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -30,7 +34,7 @@ use super::{Outcome, body::Access};
 const TARGET_BYTES_MAX: usize = 8192;
 
 /// What a directory is served as.
-const INDEX: &[u8] = b"index.html";
+const INDEX: &str = "index.html";
 
 /// Times that a path is resolved anew because something on it was renamed meanwhile.
 const RENAMES_MAX: usize = 16;
@@ -38,8 +42,8 @@ const RENAMES_MAX: usize = 16;
 /// What a request asks for: a path, and how it was written.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    /// From the root, as the file system has it; empty for the root.
-    relative: Vec<u8>,
+    /// From the root to the file that answers.
+    path: PathBuf,
     /// Whether it was written as a directory is.
     directory: bool,
     /// From the `?` on, or empty.
@@ -61,22 +65,22 @@ impl Wanted {
         if decoded.is_hidden() {
             return Err(Outcome::NotFound);
         }
+        let mut path = PathBuf::from(OsString::from_vec(decoded.to_relative()));
         let directory = decoded.is_directory();
-        Ok(Self { relative: decoded.to_relative(), directory, query })
+        if directory {
+            path.push(INDEX);
+        }
+        Ok(Self { path, directory, query })
     }
 
     /// The path from the root to the file that answers.
-    pub(super) fn path(&self) -> PathBuf {
-        let mut path = PathBuf::from(std::ffi::OsStr::from_bytes(&self.relative));
-        if self.directory {
-            path.push(std::ffi::OsStr::from_bytes(INDEX));
-        }
-        path
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
-    /// The names of the path.
-    pub(super) fn segments(&self) -> impl Iterator<Item = &[u8]> {
-        self.relative.split(|byte| *byte == b'/').filter(|name| !name.is_empty())
+    /// The names on that path.
+    pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.path.iter().map(OsStr::as_bytes)
     }
 
     /// From the `?` on, or empty.
@@ -150,7 +154,7 @@ impl Root {
 
     /// Steps 3 and 4.
     pub(super) fn find(&self, wanted: &Wanted, access: Access) -> io::Result<Found> {
-        let file = match self.open_beneath(&wanted.path(), access) {
+        let file = match self.open_beneath(wanted.path(), access) {
             Ok(descriptor) => File::from(descriptor),
             Err(errno) if is_absence(errno) => {
                 debug!(path = %wanted.path().display(), %errno, "nothing to serve");
