@@ -5,7 +5,9 @@ use std::{
     io::Write,
 };
 
-use crate::harness::Server;
+use rustix::fs::{Advice, fadvise};
+
+use crate::{control::Control, harness::Server};
 
 const LARGE: usize = 64 << 20;
 
@@ -35,6 +37,32 @@ fn a_large_file_and_its_parts_arrive_as_they_are() {
 }
 
 #[test]
+fn a_file_that_is_not_in_memory_is_read_from_the_disk() {
+    let content = large();
+    let server = Server::of(&[("large.bin", &content), ("small.txt", b"small")]);
+    for name in ["large.bin", "small.txt"] {
+        let file = fs::File::open(server.root().join(name)).unwrap();
+        file.sync_all().unwrap();
+        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+    }
+    let mut client = server.connect();
+    assert_eq!(client.request("GET", "/small.txt", &[]).body, b"small");
+    assert!(client.request("GET", "/large.bin", &[]).body == content);
+}
+
+#[test]
+fn a_client_that_stops_reading_is_given_up() {
+    let server = Server::configured(&[("large.bin", &large())], "[timeouts]\nwrite = \"50ms\"\n");
+    let mut client = server.connect();
+    client.send("GET", "/large.bin", &[]);
+    let control = Control::of(&server);
+    while control.status().connections_accepted == 0 || control.status().connections_active > 0 {}
+    let mut reply = client.head();
+    client.body(&mut reply);
+    assert!(!reply.complete);
+}
+
+#[test]
 fn a_file_that_shrinks_meanwhile_is_an_incomplete_response() {
     let content = large();
     let server = Server::of(&[("large.bin", &content), ("index.html", b"hello")]);
@@ -49,6 +77,7 @@ fn a_file_that_shrinks_meanwhile_is_an_incomplete_response() {
     assert!(!reply.complete && client.is_closed());
     assert!(content.starts_with(&reply.body), "nothing is made up");
     assert_eq!(server.get("/").body, b"hello");
+    assert_eq!(Control::of(&server).web().bodies_cut, 1);
 }
 
 #[test]

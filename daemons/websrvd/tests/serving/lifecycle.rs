@@ -9,45 +9,14 @@ use std::{
 };
 
 use selat_proto::v1::{
-    EchoServiceGetStatsRequest, GetStatusRequest, GetStatusResponse, ReloadRequest,
-    WatchEventsRequest, WebServiceGetStatsRequest, WebServiceGetStatsResponse,
-    daemon_service_client::DaemonServiceClient, echo_service_client::EchoServiceClient,
-    web_service_client::WebServiceClient,
+    EchoServiceGetStatsRequest, WatchEventsRequest, daemon_service_client::DaemonServiceClient,
+    echo_service_client::EchoServiceClient,
 };
-use tonic::transport::{Channel, Endpoint};
 
-use crate::harness::{Client, Server, write};
-
-/// Calls on a server's control socket.
-struct Control {
-    runtime: tokio::runtime::Runtime,
-    channel: Channel,
-}
-
-impl Control {
-    fn of(server: &Server) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let endpoint = Endpoint::try_from(format!("unix:{}", server.control().display())).unwrap();
-        let channel = runtime.block_on(endpoint.connect()).unwrap();
-        Self { runtime, channel }
-    }
-
-    fn status(&self) -> GetStatusResponse {
-        let mut daemon = DaemonServiceClient::new(self.channel.clone());
-        self.runtime.block_on(daemon.get_status(GetStatusRequest {})).unwrap().into_inner()
-    }
-
-    fn reload(&self) -> Result<Vec<String>, String> {
-        let mut daemon = DaemonServiceClient::new(self.channel.clone());
-        let reloaded = self.runtime.block_on(daemon.reload(ReloadRequest { check_only: false }));
-        reloaded.map(|it| it.into_inner().changes).map_err(|status| status.message().to_owned())
-    }
-
-    fn web(&self) -> WebServiceGetStatsResponse {
-        let mut web = WebServiceClient::new(self.channel.clone());
-        self.runtime.block_on(web.get_stats(WebServiceGetStatsRequest {})).unwrap().into_inner()
-    }
-}
+use crate::{
+    control::Control,
+    harness::{Client, Server, write},
+};
 
 fn second_root(server: &Server) -> PathBuf {
     let root = server.beside("second");

@@ -3,6 +3,8 @@
 
 /// Bodies: large, cut off, growing.
 mod bodies;
+/// A caller of the control socket.
+mod control;
 /// The server, a client, and what they need.
 mod harness;
 /// Reload, shutdown, the control socket.
