@@ -60,14 +60,15 @@ impl Report for Sessions {
         }
         let mut grid = Grid::new(&[
             Column::Right("ID"),
-            Column::Left("PROTOCOL"),
+            Column::Left("KIND"),
             Column::Left("CLIENT"),
             Column::Left("LISTENER"),
             Column::Left("UPSTREAM"),
             Column::Right("UP"),
             Column::Right("DOWN"),
+            Column::Right("DATAGRAMS"),
             Column::Right("IDLE"),
-            Column::Left("OPENED"),
+            Column::Right("OPEN FOR"),
         ]);
         self.0.iter().for_each(|session| grid.row(row(session)));
         page.grid(&grid);
@@ -85,13 +86,15 @@ impl Report for Sessions {
     }
 }
 
-fn row(session: &ListSessionsResponse) -> [Cell; 9] {
-    let (protocol, up, down) = match session.protocol() {
-        Protocol::Udp => {
-            ("udp", datagrams(session.up_datagrams), datagrams(session.down_datagrams))
-        }
-        Protocol::Tcp => ("tcp", String::new(), String::new()),
-        Protocol::Unspecified => (unit::NONE, String::new(), String::new()),
+fn row(session: &ListSessionsResponse) -> [Cell; 10] {
+    let protocol = match session.protocol() {
+        Protocol::Udp => "udp",
+        Protocol::Tcp => "tcp",
+        Protocol::Unspecified => unit::NONE,
+    };
+    let datagrams = |count| match session.protocol() {
+        Protocol::Udp => unit::count(count),
+        Protocol::Tcp | Protocol::Unspecified => unit::NONE.to_owned(),
     };
     [
         session.id.into(),
@@ -99,13 +102,10 @@ fn row(session: &ListSessionsResponse) -> [Cell; 9] {
         Cell::toned(&session.client, Tone::Strong),
         (&session.listener).into(),
         (&session.upstream).into(),
-        format!("{}{up}", unit::bytes(session.up_bytes)).into(),
-        format!("{}{down}", unit::bytes(session.down_bytes)).into(),
+        unit::bytes(session.up_bytes).into(),
+        unit::bytes(session.down_bytes).into(),
+        format!("{}/{}", datagrams(session.up_datagrams), datagrams(session.down_datagrams)).into(),
         unit::message_span(session.idle.as_ref()).into(),
-        unit::time(session.open_time.as_ref()).into(),
+        unit::since(session.open_time.as_ref()).into(),
     ]
-}
-
-fn datagrams(count: u64) -> String {
-    format!(" in {}", unit::count(count))
 }

@@ -100,7 +100,9 @@ impl Grid {
             table.force_no_tty();
         }
         if let Some(width) = look.width {
-            table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
+            table
+                .set_width(width.saturating_add(GAP))
+                .set_content_arrangement(ContentArrangement::Dynamic);
         }
         if self.has_header {
             table.set_header(self.columns.iter().map(title));
@@ -109,12 +111,17 @@ impl Grid {
             table.add_row(row.iter().map(painted));
         }
         self.align(&mut table);
-        table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+        let rule = "─".repeat(GAP.into());
+        let lines = table.lines().map(|line| {
+            // The gap after the last column.
+            line.strip_suffix(&rule).unwrap_or(&line).trim_end().to_owned() + "\n"
+        });
+        lines.collect()
     }
 
     fn align(&self, table: &mut Table) {
         for (column, kind) in table.column_iter_mut().zip(&self.columns) {
-            column.set_padding((1, 1));
+            column.set_padding((0, GAP));
             if let Column::Right(_) = kind {
                 column.set_cell_alignment(CellAlignment::Right);
                 // A number that is broken over two lines is two numbers.
@@ -127,8 +134,10 @@ impl Grid {
     }
 }
 
+/// Columns between two cells.
+const GAP: u16 = 2;
 /// Columns for the name of a fact, so that the values of blocks below each other line up.
-const FACT_NAME_WIDTH: u16 = 16;
+const FACT_NAME_WIDTH: u16 = 14 + GAP;
 
 fn title(column: &Column) -> comfy_table::Cell {
     let (Column::Left(title) | Column::Right(title)) = column;

@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use super::grid::Grid;
 use crate::console::Look;
 
+/// Columns of the longest line of a paragraph.
+const LINE_WIDTH: usize = 100;
+
 /// Text that grows downwards.
 #[derive(Debug)]
 pub(crate) struct Page {
@@ -21,6 +24,22 @@ impl Page {
     pub(crate) fn line(&mut self, line: impl AsRef<str>) {
         self.text.push_str(&harmless(line.as_ref()));
         self.text.push('\n');
+    }
+
+    /// Sentences, broken between words where the line gets long.
+    pub(crate) fn paragraph(&mut self, text: &str) {
+        let width = self.look.width.map_or(LINE_WIDTH, usize::from).min(LINE_WIDTH);
+        let mut line = String::new();
+        for word in text.split_whitespace() {
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+                self.line(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        self.line(line);
     }
 
     /// An empty line, unless the page is empty or has one already.

@@ -91,6 +91,13 @@ pub(crate) fn time(time: Option<&prost_types::Timestamp>) -> String {
     time.map_or(NONE.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
+/// How long ago it was, by the clock of this machine.
+pub(crate) fn since(time: Option<&prost_types::Timestamp>) -> String {
+    let time = time.and_then(|time| Timestamp::new(time.seconds, time.nanos).ok());
+    let since = time.and_then(|time| Duration::try_from(Timestamp::now() - time).ok());
+    since.map_or(NONE.to_owned(), span)
+}
+
 /// `1 entry`, `2 entries`.
 pub(crate) fn plural(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })

@@ -26,6 +26,8 @@ use super::live;
 use crate::console::Console;
 use crate::http::{Connection, HttpError, HttpUrl, resolve, said};
 
+/// Name of the condition that says how many requests failed, and why.
+pub(super) const FAILURES: &str = "failed requests";
 /// How often a client that waits looks whether it is to stop.
 const CANCEL_CHECK: Duration = Duration::from_millis(100);
 /// Descriptors that the process needs beside the clients' connections.
@@ -251,7 +253,7 @@ impl Shared {
         ];
         let failures = failures(clients);
         if !failures.is_empty() {
-            conditions.push(Condition::new("failed requests", failures));
+            conditions.push(Condition::new(FAILURES, failures));
         }
         if self.cancel.is_cancelled() {
             conditions.push(Condition::new("ended", "cancelled"));

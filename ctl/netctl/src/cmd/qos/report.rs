@@ -11,6 +11,7 @@ use selat_qos::grade::{Grades, Profile};
 use selat_qos::report::{self, COLUMNS, Measurement, Row, TOTAL_CLIENT, Test, append_csv, verdict};
 use serde_json::Value;
 
+use super::http::FAILURES;
 use super::threshold::{Thresholds, Unmet};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Grid, Output, Page, Records, Report, Tone, unit};
@@ -56,7 +57,7 @@ impl Results {
         for measurement in &self.measurements {
             let total = measurement.total();
             if total.received == 0 {
-                return Err(Unmet::Silent { target: measurement.target.clone() }.into());
+                return Err(unanswered(measurement).into());
             }
             thresholds.check(&total)?;
         }
@@ -97,7 +98,7 @@ impl Report for Results {
             }
             page.grid(&measures(measurement.test, &total, &grades));
             page.gap();
-            page.line(verdict(&total, &grades));
+            page.paragraph(&verdict(&total, &grades));
             worth_knowing(measurement, page);
         }
     }
@@ -112,6 +113,16 @@ impl Report for Results {
             records.push_object(&serde_json::to_value(row)?);
         }
         Ok(records)
+    }
+}
+
+/// Nothing came back, or nothing that was good.
+fn unanswered(measurement: &Measurement) -> Unmet {
+    let target = measurement.target.clone();
+    let failures = measurement.conditions.iter().find(|condition| condition.name == FAILURES);
+    match failures {
+        Some(failures) => Unmet::Failed { target, reason: failures.value.clone() },
+        None => Unmet::Silent { target },
     }
 }
 
@@ -167,12 +178,8 @@ fn measures(test: Test, total: &Analysis, grades: &Grades) -> Grid {
     }
     if let Some(voice) = grades.voice {
         let value = format!("MOS {:.2}", voice.mos);
-        let detail = format!(
-            "R {:.1} with {}: {}",
-            voice.r_factor,
-            voice.codec.name(),
-            voice.satisfaction()
-        );
+        let detail =
+            format!("R {:.1} ({}): {}", voice.r_factor, voice.codec.name(), voice.satisfaction());
         grid.row(measure("voice call", value, detail, None));
     }
     grid

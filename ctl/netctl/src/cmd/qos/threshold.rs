@@ -53,6 +53,14 @@ pub(crate) enum Unmet {
         /// Where it was sent.
         target: String,
     },
+    /// Not one request got a good answer.
+    #[error("no request to {target} succeeded: {reason}")]
+    Failed {
+        /// What was asked.
+        target: String,
+        /// Why, with counts.
+        reason: String,
+    },
     /// The second Ctrl-C.
     #[error("interrupted; nothing was kept")]
     Interrupted,
@@ -65,7 +73,7 @@ impl Unmet {
             Self::NoAddress { .. } | Self::Refused { .. } | Self::Silent { .. } => {
                 Exit::Unreachable
             }
-            Self::Interrupted => Exit::Failed,
+            Self::Failed { .. } | Self::Interrupted => Exit::Failed,
         }
     }
 

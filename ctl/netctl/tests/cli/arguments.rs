@@ -1,0 +1,106 @@
+//! What the command line takes, refuses and explains.
+
+use netctl::Exit;
+
+use crate::ran::{assert_has, netctl};
+
+/// Every command with its words, `netctl` excluded.
+fn commands() -> Vec<(Vec<String>, clap::Command)> {
+    fn walk(
+        words: &[String],
+        command: &clap::Command,
+        all: &mut Vec<(Vec<String>, clap::Command)>,
+    ) {
+        for inner in command.get_subcommands() {
+            let words = [words, &[inner.get_name().to_owned()]].concat();
+            walk(&words, inner, all);
+            all.push((words, inner.clone()));
+        }
+    }
+    let mut all = Vec::new();
+    walk(&[], &netctl::command(), &mut all);
+    all
+}
+
+#[test]
+fn the_definition_of_the_command_line_is_sound() {
+    netctl::command().debug_assert();
+}
+
+#[test]
+fn every_command_has_help_with_examples() {
+    let commands = commands();
+    assert!(commands.len() >= 17, "{}", commands.len());
+    for (words, _) in commands {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let help = netctl(&[&words[..], &["--help"]].concat()).text();
+        assert_has(&help, &["Usage: netctl", "Examples:", &format!("netctl {}", words.join(" "))]);
+    }
+}
+
+#[test]
+fn the_examples_of_the_help_are_command_lines_that_parse() {
+    let mut examples = 0;
+    for (words, command) in commands() {
+        let after = command.get_after_help().unwrap().to_string();
+        let lines = after.lines().map(str::trim).filter(|line| line.starts_with("netctl "));
+        for line in lines.filter(|line| !line.contains(['|', '>', '&', '\'', '"'])) {
+            // What follows two spaces explains.
+            let line = line.split("  ").next().unwrap();
+            let parsed = netctl::command().try_get_matches_from(line.split(' '));
+            assert!(parsed.is_ok(), "{words:?}: {line}: {}", parsed.unwrap_err());
+            examples += 1;
+        }
+    }
+    assert!(examples >= 25, "{examples}");
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
+    let cases: [(&[&str], &str); 16] = [
+        (&["dance"], "dance"),
+        (&["cache"], "Usage"),
+        (&["cache", "ls", "--sort", "colour"], "colour"),
+        (&["cache", "ls", "--limit", "0"], "1..=1000000"),
+        (&["cache", "purge", "/index.html"], "must start with http://"),
+        (&["fetch", "127.0.0.1:8080/x"], "did you mean http://127.0.0.1:8080/x"),
+        (&["fetch", "https://127.0.0.1/"], "only http://"),
+        (&["fetch", "-H", "nonsense", "http://127.0.0.1/"], "Name: value"),
+        (&["-o", "json", "fetch", "-O", "-", "http://127.0.0.1:1/"], "cannot share the output"),
+        (&["--proxyd", "https://example.net:1", "status"], "own machine only"),
+        (&["--proxyd", "", "status"], "control socket"),
+        (&["--timeout", "soon", "status"], "500ms"),
+        (&["qos", "udp", "127.0.0.1"], "HOST:PORT"),
+        (&["qos", "udp", "--count", "0"], "the count must be 1"),
+        (&["qos", "udp", "--size", "43"], "the size must be 44"),
+        (&["qos", "clients", "0"], "1..=10000"),
+    ];
+    for (arguments, part) in cases {
+        assert_has(&netctl(arguments).complaint(Exit::Usage), &[part]);
+    }
+}
+
+#[test]
+fn completions_know_every_command_in_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = netctl(&["completions", shell]).text();
+        assert_has(&script, &["netctl", "purge", "log-level", "websrvd"]);
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = directory.path().join("man1");
+    netctl(&["man", target.to_str().unwrap()]).text();
+    for (words, _) in commands() {
+        let page = target.join(format!("netctl-{}.1", words.join("-")));
+        assert_has(&std::fs::read_to_string(page).unwrap(), &["SYNOPSIS", "Examples"]);
+    }
+    assert!(target.join("netctl.1").exists());
+}
+
+#[test]
+fn the_version_is_the_crates() {
+    assert_eq!(netctl(&["--version"]).text(), format!("netctl {}\n", env!("CARGO_PKG_VERSION")));
+}

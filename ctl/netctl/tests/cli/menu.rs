@@ -1,0 +1,48 @@
+//! The menu of the original project, from a script.
+
+use netctl::Exit;
+
+use crate::origin::{Echo, web};
+use crate::ran::{assert_has, netctl_with_input};
+
+#[test]
+fn every_choice_works_from_lines_and_shows_its_command() {
+    let page: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nCache-Status: p; hit\r\n\r\nhello";
+    let (web, echo) = (web(&[("/", page), ("/a", page)]), Echo::start(0));
+    let directory = tempfile::tempdir().unwrap();
+    let csv = directory.path().join("qos_result.csv");
+    let csv = csv.to_str().unwrap();
+    let (http, udp) = (web.port(), echo.address.port());
+    let script = format!("1\n127.0.0.1\n{http}\n{udp}\n2\n/a\n3\n20\n4\n2\nq\n");
+    let ran = netctl_with_input(&["menu", "--csv", csv], &script);
+    assert_eq!((ran.exit, ran.out.contains("HIT")), (Exit::Success, true), "{ran:?}");
+    for command in [
+        format!("$ netctl fetch http://127.0.0.1:{http}/a\n"),
+        format!("$ netctl qos udp 127.0.0.1:{udp} --count 20 --csv {csv}\n"),
+        format!(
+            "$ netctl qos clients 2 --udp 127.0.0.1:{udp} --http http://127.0.0.1:{http}/ --csv {csv}\n"
+        ),
+    ] {
+        assert_has(&ran.out, &[&command]);
+    }
+    assert_has(&ran.out, &["throughput", "jitter", "CLIENT"]);
+    assert_eq!(std::fs::read_to_string(csv).unwrap().lines().count(), 1 + 1 + 3 + 3);
+}
+
+#[test]
+fn answers_that_make_no_sense_are_asked_for_again() {
+    let ran = netctl_with_input(&["menu"], "dance\n1\n\nport\n8081\n70000\n9091\n0\n");
+    assert_eq!(ran.exit, Exit::Success);
+    assert_has(&ran.notes, &["\"dance\" is none of 1, 2, 3, 4 and q"]);
+    assert_has(&ran.notes, &["\"port\" does not fit", "\"70000\" does not fit"]);
+    assert_has(&ran.out, &["The proxy is 127.0.0.1, HTTP on 8081, UDP on 9091."]);
+}
+
+#[test]
+fn a_failure_does_not_end_the_menu_but_the_end_of_the_input_does() {
+    let port = crate::origin::nobody().port();
+    let ran = netctl_with_input(&["menu"], &format!("1\n\n{port}\n\n2\n\n"));
+    assert_eq!(ran.exit, Exit::Success);
+    assert_has(&ran.notes, &["cannot connect to"]);
+    assert_eq!(ran.out.matches("Choice: ").count(), 3, "{ran:?}");
+}

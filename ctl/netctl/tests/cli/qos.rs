@@ -1,0 +1,124 @@
+//! Quality of service: figures, thresholds, files, targets that do not answer.
+
+use std::fs;
+
+use netctl::Exit;
+use serde_json::{Value, json};
+
+use crate::origin::{Echo, nobody, web};
+use crate::ran::{Ran, assert_has, netctl};
+
+const FAST: [&str; 4] = ["--count", "20", "--rate", "1000"];
+
+fn udp(echo: &Echo, more: &[&str]) -> Ran {
+    let target = echo.address.to_string();
+    netctl(&[&["-o", "table", "qos", "udp", &target, "--timeout", "1s"], &FAST[..], more].concat())
+}
+
+#[test]
+fn a_good_path_is_shown_with_every_measure_and_a_sentence() {
+    let text = udp(&Echo::start(0), &[]).text();
+    assert_has(&text, &["20 probes", "loss", "latency", "jitter", "throughput", "p95", "bit/s"]);
+    assert_has(&text, &["voice call", "MOS", "TIPHON", "All 20 were answered."]);
+}
+
+#[test]
+fn losses_are_counted_and_a_threshold_that_is_missed_ends_with_4() {
+    let ran = udp(&Echo::start(5), &["--max-loss", "10"]);
+    assert_eq!(ran.exit, Exit::Missed);
+    assert_has(&ran.out, &["20.0 %", "4 of 20 lost"]);
+    assert_has(&ran.notes, &["loss is 20.000 %, above the threshold of 10 %"]);
+    assert_eq!(udp(&Echo::start(5), &["--max-loss", "20%"]).exit, Exit::Success);
+}
+
+#[test]
+fn results_for_programs_are_one_document_with_a_schema() {
+    let echo = Echo::start(0);
+    let target = echo.address.to_string();
+    let arguments = [&["-o", "json", "qos", "udp", &target][..], &FAST].concat();
+    let document = netctl(&arguments).json();
+    assert_eq!(document["schema"], json!(1));
+    let row = &document["results"][0];
+    assert_eq!(
+        (&row["client"], &row["sent"], &row["lost"]),
+        (&json!("all"), &json!(20), &json!(0))
+    );
+}
+
+#[test]
+fn files_get_the_rows_and_the_page_that_were_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name| directory.path().join(name).to_str().unwrap().to_owned();
+    let (csv, html) = (path("qos_result.csv"), path("qos.html"));
+    for _ in 0..2 {
+        let ran = udp(&Echo::start(0), &["--csv", &csv, "--report", &html]);
+        assert_has(&ran.notes, &["appended 1 row to", "wrote the report to"]);
+    }
+    let rows = fs::read_to_string(csv).unwrap();
+    assert_eq!(rows.lines().count(), 3, "{rows}");
+    assert!(rows.starts_with("started_at,test,target,client,"), "{rows}");
+    assert_has(&fs::read_to_string(html).unwrap(), &["<html", "</html>"]);
+}
+
+#[test]
+fn a_file_that_holds_something_else_is_refused_before_anything_is_measured() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("other.csv");
+    fs::write(&file, "when,what\n").unwrap();
+    let ran = udp(&Echo::start(0), &["--csv", file.to_str().unwrap()]);
+    assert_has(&ran.complaint(Exit::Failed), &["other.csv", "another header"]);
+    assert_eq!(fs::read_to_string(file).unwrap(), "when,what\n");
+}
+
+#[test]
+fn a_port_where_nobody_listens_and_a_host_that_is_silent_end_with_3() {
+    let closed =
+        std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let complaint = netctl(&["qos", "udp", &closed]).complaint(Exit::Unreachable);
+    assert_has(&complaint, &["nobody listens on UDP", &closed, "netctl status proxyd"]);
+    let ran = udp(&Echo::start(1), &[]);
+    assert_eq!(ran.exit, Exit::Unreachable);
+    assert_has(&ran.out, &["100.0 %"]);
+    assert_has(&ran.notes, &["nothing came back from"]);
+}
+
+#[test]
+fn many_clients_have_a_row_each_over_udp_and_over_http() {
+    let page: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nCache-Status: p; hit\r\n\r\nhello";
+    let echo = Echo::start(0);
+    let (udp, http) = (echo.address.to_string(), format!("http://{}/", web(&[("/", page)])));
+    let arguments = ["qos", "clients", "4", "--udp", &udp, "--http", &http, "--count", "5"];
+    let arguments = [&arguments[..], &["--rate", "200"]].concat();
+    let document = netctl(&[&["-o", "json"], &arguments[..]].concat()).json();
+    let results = document["results"].as_array().unwrap();
+    for test in ["udp", "http"] {
+        let rows: Vec<&Value> = results.iter().filter(|row| row["test"] == test).collect();
+        let clients: Vec<_> = rows.iter().map(|row| row["client"].as_str().unwrap()).collect();
+        assert_eq!(clients, ["1", "2", "3", "4", "all"], "{test}");
+        assert_eq!((&rows[4]["sent"], &rows[4]["lost"]), (&json!(20), &json!(0)), "{test}");
+    }
+    let text = netctl(&arguments).text();
+    assert_has(&text, &["CLIENT", "20 probes by 4 clients", "20 requests by 4 clients"]);
+    assert_has(&text, &["answers from the cache: 20 of 20"]);
+}
+
+#[test]
+fn a_server_that_closes_after_each_answer_loses_nothing() {
+    let page: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+    let http = format!("http://{}/", web(&[("/", page)]));
+    let run =
+        ["-o", "json", "qos", "clients", "2", "--http", &http, "--count", "5", "--rate", "200"];
+    let document = netctl(&run).json();
+    assert_eq!(document["results"][2]["received"], json!(10), "{document}");
+}
+
+#[test]
+fn requests_that_fail_are_lost_and_counted_by_reason() {
+    let http = format!("http://{}/missing", web(&[]));
+    let ran = netctl(&["qos", "clients", "2", "--http", &http, "--count", "3", "--rate", "200"]);
+    assert_eq!(ran.exit, Exit::Failed);
+    assert_has(&ran.notes, &["no request to", "status 404 × 6"]);
+    let gone = format!("http://{}/", nobody());
+    let ran = netctl(&["qos", "clients", "2", "--http", &gone]);
+    assert_has(&ran.complaint(Exit::Unreachable), &["cannot connect to"]);
+}
