@@ -111,9 +111,9 @@ impl Config {
             udp: layers.many("udp", forwarding, default_udp()),
             tcp: layers.many("tcp", forwarding, Vec::new()),
             control: layers.one("control", text::path, control),
-            control_group: layers.optional("control_group", text::text),
+            control_group: layers.one("control_group", text::text_or_none, None),
             threads: layers.one("threads", text::number_within(0, THREADS_MAX), 0),
-            log: layers.one("log", log_filter, log::DEFAULT_FILTER.to_owned()),
+            log: layers.one("log", log::directives, log::DEFAULT_FILTER.to_owned()),
             connections_max: layers.one(
                 "limits.connections",
                 text::number_within(1, 1_000_000),
@@ -146,6 +146,18 @@ impl Config {
         }
         if self.http.is_empty() && self.udp.is_empty() && self.tcp.is_empty() {
             layers.refuse("http", "nothing would be served: http, udp or tcp needs an address");
+        }
+        for (key, relays, listening) in
+            [("udp", &self.udp, &listens(&self.udp)), ("tcp", &self.tcp, &streams)]
+        {
+            let is_own = |relay: &&Forwarding| {
+                let upstream = relay.upstream.socket_addr();
+                listening.iter().any(|address| listen::overlap(*address, upstream))
+            };
+            for relay in relays.iter().filter(is_own) {
+                let loops = format!("{} is an address of this very daemon", relay.upstream);
+                layers.refuse(key, loops);
+            }
         }
         if self.store.object_bytes > self.store.memory_bytes {
             layers.refuse("cache.object_max", "must not be more than cache.memory");
@@ -318,11 +330,6 @@ fn forwarding(text: &str) -> Result<Forwarding, String> {
     Ok(Forwarding { listen, upstream: UpstreamAddr::new(upstream) })
 }
 
-fn log_filter(directives: &str) -> Result<String, String> {
-    log::filter(directives).map_err(|error| error.to_string())?;
-    Ok(directives.to_owned())
-}
-
 fn timeout() -> impl Fn(&str) -> Result<Duration, String> {
     text::duration_within(Duration::from_millis(1), TIMEOUT_MAX)
 }
@@ -331,5 +338,55 @@ fn size(min: usize, max: usize) -> impl Fn(&str) -> Result<usize, String> {
     move |text| {
         let bytes = text::bytes_within(min as u64, max as u64)(text)?;
         usize::try_from(bytes).map_err(|_| format!("must be at most {max}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use selat_runtime::config::sample;
+
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../../../packaging/proxyd.toml");
+
+    #[test]
+    fn the_packaged_sample_says_the_defaults_of_every_key() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("proxyd.toml");
+        std::fs::write(&file, sample::in_force(SAMPLE)).expect("written");
+        let sources = Sources::of("proxydsample");
+        let with_sample = sources.clone().with_file(file);
+        let mut layers = with_sample.read();
+        let mut sampled = Config::settings(&mut layers);
+        let (shown, keys) = (layers.shown(), layers.keys().count());
+        sampled = layers.finish(sampled).expect("a good sample");
+        let lines = sample::in_force(SAMPLE);
+        let lines = lines.lines().filter(|line| line.contains(" = ") && !line.starts_with('#'));
+        assert_eq!(keys, lines.count(), "every key is in the sample");
+        assert_eq!(sampled.control, Path::new("/run/proxyd/control.sock"));
+        let without_file = sources.without_file();
+        let mut defaults = without_file.read();
+        Config::settings(&mut defaults);
+        // The default of the socket depends on the environment that the daemon is started in.
+        let changes = defaults.shown().changes(&shown);
+        let others: Vec<_> = changes.iter().filter(|change| change.key != "control").collect();
+        assert!(others.is_empty(), "{others:?}");
+    }
+
+    #[test]
+    fn a_relay_into_itself_is_refused() {
+        for (key, value) in [
+            ("udp", "127.0.0.1:9090=127.0.0.1:9090"),
+            ("tcp", "127.0.0.1:7070=127.0.0.1:7070"),
+            ("tcp", "127.0.0.1:7070=127.0.0.1:8080"),
+            ("udp", "0.0.0.0:9090=127.0.0.1:9090"),
+        ] {
+            let sources = Sources::of("proxydsample").without_file();
+            let refused = Config::read(&sources.with_flag(key, [value.to_owned()]));
+            let report = refused.expect_err(value).to_string();
+            assert!(report.contains("this very daemon"), "{report}");
+        }
     }
 }

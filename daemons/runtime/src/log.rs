@@ -54,6 +54,14 @@ pub fn filter(directives: &str) -> Result<EnvFilter, LogError> {
         .map_err(|source| LogError::Filter { filter: directives.to_owned(), source })
 }
 
+/// Filter directives as a configuration has them.
+///
+/// # Errors
+/// Says what is wrong with them.
+pub fn directives(text: &str) -> Result<String, String> {
+    filter(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
 /// The process's log filter.
 #[derive(Clone, Debug)]
 pub struct LogControl(Arc<reload::Handle<EnvFilter, Registry>>);

@@ -89,9 +89,9 @@ impl Config {
             http: layers.many("http", text::address, vec![([127, 0, 0, 1], 8000).into()]),
             echo: layers.many("echo", text::address, vec![([127, 0, 0, 1], 9000).into()]),
             control: layers.one("control", text::path, control),
-            control_group: layers.one("control_group", unless_empty, None),
+            control_group: layers.one("control_group", text::text_or_none, None),
             threads: layers.one("threads", text::number_within(0, THREADS_MAX), 0),
-            log: layers.one("log", log_filter, log::DEFAULT_FILTER.to_owned()),
+            log: layers.one("log", log::directives, log::DEFAULT_FILTER.to_owned()),
             cache_control: layers.one(
                 "cache_control",
                 field_value,
@@ -199,16 +199,6 @@ fn openable(root: &Path) -> Result<(), String> {
         })
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the form of every parser of a value")]
-fn unless_empty(text: &str) -> Result<Option<String>, String> {
-    Ok((!text.is_empty()).then(|| text.to_owned()))
-}
-
-fn log_filter(directives: &str) -> Result<String, String> {
-    log::filter(directives).map_err(|error| error.to_string())?;
-    Ok(directives.to_owned())
-}
-
 fn field_value(text: &str) -> Result<Option<HeaderValue>, String> {
     if text.is_empty() {
         return Ok(None);
@@ -218,29 +208,23 @@ fn field_value(text: &str) -> Result<Option<HeaderValue>, String> {
 
 #[cfg(test)]
 mod tests {
+    use selat_runtime::config::sample;
+
     use super::*;
 
-    /// The packaged sample with its keys in force.
-    fn sample() -> String {
-        include_str!("../../../packaging/websrvd.toml")
-            .lines()
-            .map(|line| match line.strip_prefix('#') {
-                Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) => key,
-                _ => line,
-            })
-            .fold(String::new(), |text, line| text + line + "\n")
-    }
+    const SAMPLE: &str = include_str!("../../../packaging/websrvd.toml");
 
     #[test]
     fn the_packaged_sample_says_the_defaults_of_every_key() {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("websrvd.toml");
-        std::fs::write(&file, sample()).expect("written");
+        std::fs::write(&file, sample::in_force(SAMPLE)).expect("written");
         let sources = Sources::of("websrvdsample");
         let with_sample = sources.clone().with_file(file);
         let mut layers = with_sample.read();
         let mut sampled = Config::settings(&mut layers);
-        let sampled_keys = sample().lines().filter(|line| line.contains(" = ")).count();
+        let sampled_keys =
+            sample::in_force(SAMPLE).lines().filter(|line| line.contains(" = ")).count();
         assert_eq!(layers.keys().count(), sampled_keys, "every key is in the sample");
         sampled = layers.finish(sampled).expect("a good sample");
         // The default depends on the environment that the daemon is started in.

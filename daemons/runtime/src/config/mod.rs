@@ -9,6 +9,7 @@
 mod error;
 mod file;
 mod layers;
+pub mod sample;
 mod shown;
 pub mod text;
 

@@ -118,6 +118,14 @@ pub fn text(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
+/// Any text; none where it is empty.
+///
+/// # Errors
+/// None.
+pub fn text_or_none(text: &str) -> Result<Option<String>, String> {
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
 fn within<T: PartialOrd + std::fmt::Display>(value: T, min: T, max: T) -> Result<T, String> {
     if value < min || value > max {
         return Err(format!("must be from {min} to {max}"));
