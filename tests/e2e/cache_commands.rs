@@ -41,7 +41,7 @@ fn a_purge_is_seen_by_the_next_request() {
     let system = System::start();
     for _ in 0..20 {
         fetch(&system, "/");
-        assert!(fetch(&system, "/").contains("; hit"));
+        assert!(fetch(&system, "/").contains(";hit"));
         let purged = system.netctl.json(&["cache", "purge", &system.proxyd.url("/")]);
         assert_eq!(purged["purged_count"], Value::from(1));
         assert!(fetch(&system, "/").contains("fwd="), "a purged page was served");

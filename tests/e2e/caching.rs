@@ -7,7 +7,7 @@ fn get(client: &mut Client, path: &str, headers: &[(&str, &str)]) -> Response {
 }
 
 fn is_hit(response: &Response) -> bool {
-    response.header("cache-status").contains("; hit")
+    response.header("cache-status").contains(";hit")
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn a_second_request_is_a_hit_that_says_its_age() {
     assert_eq!((miss.text(), hit.text()), ("hello".to_owned(), "hello".to_owned()));
     let told = miss.header("cache-status");
     assert!(told.starts_with("proxyd") && told.contains("fwd=uri-miss"), "{told}");
-    assert!(told.contains("; stored"), "{told}");
+    assert!(told.contains(";stored"), "{told}");
     assert!(is_hit(&hit), "{:?}", hit.head);
     assert!(hit.header("age").parse::<u32>().is_ok(), "{:?}", hit.head);
 }
@@ -42,7 +42,7 @@ fn via_names_the_proxy_both_ways() {
     let mut client = Client::connect(proxyd.address("http"));
     let response = get(&mut client, "/", &[("via", "1.0 fred")]);
     assert!(response.header("via").starts_with("1.1 "), "{:?}", response.head);
-    let forwarded = origin.requests("/")[0].header("via").to_owned();
+    let forwarded = origin.requests("/")[0].header("via");
     assert!(forwarded.starts_with("1.0 fred, 1.1 "), "{forwarded}");
 }
 
@@ -63,7 +63,7 @@ fn hop_by_hop_fields_go_no_further() {
         &[
             ("connection", "x-hop, te"),
             ("x-hop", "1"),
-            ("te", "trailers"),
+            ("te", "deflate"),
             ("keep-alive", "timeout=5"),
             ("proxy-connection", "keep-alive"),
             ("x-end", "2"),
@@ -123,11 +123,8 @@ fn a_stale_entry_is_revalidated_with_its_etag() {
         let response = get(&mut client, "/", &[]);
         assert_eq!((response.status(), response.text().as_str()), (200, "body"));
     }
-    let conditions: Vec<_> = origin
-        .requests("/")
-        .iter()
-        .map(|request| request.header("if-none-match").to_owned())
-        .collect();
+    let conditions: Vec<_> =
+        origin.requests("/").iter().map(|request| request.header("if-none-match")).collect();
     assert_eq!(conditions, ["", "\"v1\"", "\"v1\""]);
 }
 

@@ -6,8 +6,8 @@ use rustix::process::Signal;
 use selat_proto::v1::{
     GetStatusRequest, WatchEventsRequest, daemon_service_client::DaemonServiceClient,
 };
-use selat_tests::{Client, Daemon, Load, Netctl, Reuse, System};
-use tokio::runtime::Runtime;
+use selat_tests::{Client, Daemon, Load, Netctl, PATIENCE, Reuse, System};
+use tokio::{runtime::Runtime, time::timeout};
 use tokio_stream::StreamExt;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
@@ -67,8 +67,8 @@ fn events_tell_of_a_purge_and_who_asked() {
         let url = system.proxyd.url("/");
         let netctl = system.netctl.clone();
         let purge = tokio::task::spawn_blocking(move || netctl.text(&["cache", "purge", &url]));
-        let event = events.next().await.unwrap().unwrap();
         purge.await.unwrap();
+        let event = timeout(PATIENCE, events.next()).await.unwrap().unwrap().unwrap();
         assert_eq!(event.kind, "purged");
         assert!(event.actor.starts_with("uid="), "{event:?}");
     });

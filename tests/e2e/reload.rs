@@ -107,7 +107,7 @@ fn what_is_cached_survives_a_reload() {
     proxyd.rewrite_config(&format!("{toml}log = \"debug\"\n"));
     let _ = netctl.text(&["reload", "proxyd"]);
     let hit = client.get("/").unwrap();
-    assert!(hit.header("cache-status").contains("; hit"), "{:?}", hit.head);
+    assert!(hit.header("cache-status").contains(";hit"), "{:?}", hit.head);
     assert_eq!(origin.count("/"), 1);
 }
 

@@ -50,7 +50,7 @@ fn every_file_arrives_whole_from_nginx_through_proxyd() {
     fetch_whole_site(&proxyd, 4);
     let path = &Site::shared().entries[2].path;
     let again = curl_get(&proxyd.url(path), &[]);
-    assert!(again.header("cache-status").contains("; hit"), "{:?}", again.headers);
+    assert!(again.header("cache-status").contains(";hit"), "{:?}", again.headers);
     assert!(again.header("server").starts_with("nginx"), "{:?}", again.headers);
 }
 

@@ -27,10 +27,11 @@ pub struct Request {
 }
 
 impl Request {
-    /// The first value of a header field, empty where there is none.
+    /// The values of a header field joined as RFC 9110 §5.3 has it, empty where there is none.
     #[must_use]
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    pub fn header(&self, name: &str) -> String {
+        let values = self.headers.get_all(name).iter();
+        values.map(|value| value.to_str().unwrap()).collect::<Vec<_>>().join(", ")
     }
 }
 
