@@ -141,10 +141,11 @@ impl Config {
                 layers.refuse(key, format!("{address} is covered by an address before it"));
             }
         }
-        if !self.http.is_empty() && self.origins.is_empty() {
+        if !self.http.is_empty() && self.origins.is_empty() && !layers.is_refused("origin") {
             layers.refuse("origin", "http needs an origin, such as http://127.0.0.1:8000");
         }
-        if self.http.is_empty() && self.udp.is_empty() && self.tcp.is_empty() {
+        let nothing = self.http.is_empty() && self.udp.is_empty() && self.tcp.is_empty();
+        if nothing && !["http", "udp", "tcp"].iter().any(|key| layers.is_refused(key)) {
             layers.refuse("http", "nothing would be served: http, udp or tcp needs an address");
         }
         for (key, relays, listening) in

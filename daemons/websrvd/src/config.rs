@@ -114,7 +114,8 @@ impl Config {
                 layers.refuse(key, format!("{address} is covered by an address before it"));
             }
         }
-        if self.http.is_empty() && self.echo.is_empty() {
+        let nothing = self.http.is_empty() && self.echo.is_empty();
+        if nothing && !["http", "echo"].iter().any(|key| layers.is_refused(key)) {
             layers.refuse("http", "nothing would be served: http or echo needs an address");
         }
     }

@@ -184,6 +184,12 @@ impl Layers<'_> {
         self.push(origin, key, &value, problem.into());
     }
 
+    /// Whether a value of `key` was refused already: what is missing then is not missing for want of one.
+    #[must_use]
+    pub fn is_refused(&self, key: &str) -> bool {
+        self.errors.iter().any(|error| error.key == key)
+    }
+
     /// Every key that was asked for so far, with its value.
     #[must_use]
     pub fn shown(&self) -> Shown {
