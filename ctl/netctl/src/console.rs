@@ -1,7 +1,7 @@
 //! Where netctl reads and writes: the process's own terminal, or whatever its caller gives it.
 
 use std::env;
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 
 use rustix::termios::tcgetwinsize;
 
@@ -48,8 +48,9 @@ impl Console<'static> {
             width: width.filter(|columns| screen && *columns > 0),
         };
         Self {
-            input: Box::new(io::stdin().lock()),
-            out: Box::new(io::stdout().lock()),
+            // Not locked: other threads of the process may print too.
+            input: Box::new(BufReader::new(io::stdin())),
+            out: Box::new(io::stdout()),
             notes: Box::new(io::stderr()),
             look,
         }

@@ -1,8 +1,8 @@
 //! A table of cells: header, rule, rows; numbers to the right.
 
-use comfy_table::presets::NOTHING;
 use comfy_table::{
-    Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, Width,
+    Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement, ContentLineStyle,
+    LineStyle, Table, TableStyle, Width,
 };
 
 use super::page::harmless;
@@ -93,16 +93,14 @@ impl Grid {
     /// The text, a line for each row.
     pub(crate) fn render(&self, look: Look) -> String {
         let mut table = Table::new();
-        table.load_style(NOTHING.header_separator(LineStyle::none().fill('─').junction('─')));
+        table.load_style(STYLE);
         if look.colour {
             table.enforce_styling();
         } else {
             table.force_no_tty();
         }
         if let Some(width) = look.width {
-            table
-                .set_width(width.saturating_add(GAP))
-                .set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
         }
         if self.has_header {
             table.set_header(self.columns.iter().map(title));
@@ -111,17 +109,13 @@ impl Grid {
             table.add_row(row.iter().map(painted));
         }
         self.align(&mut table);
-        let rule = "─".repeat(GAP.into());
-        let lines = table.lines().map(|line| {
-            // The gap after the last column.
-            line.strip_suffix(&rule).unwrap_or(&line).trim_end().to_owned() + "\n"
-        });
-        lines.collect()
+        table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
     }
 
     fn align(&self, table: &mut Table) {
-        for (column, kind) in table.column_iter_mut().zip(&self.columns) {
-            column.set_padding((0, GAP));
+        let last = self.columns.len().saturating_sub(1);
+        for (index, (column, kind)) in table.column_iter_mut().zip(&self.columns).enumerate() {
+            column.set_padding((0, if index == last { 0 } else { GAP }));
             if let Column::Right(_) = kind {
                 column.set_cell_alignment(CellAlignment::Right);
                 // A number that is broken over two lines is two numbers.
@@ -134,8 +128,13 @@ impl Grid {
     }
 }
 
-/// Columns between two cells.
+/// Columns between two cells, beside the one where a border would be.
 const GAP: u16 = 2;
+/// A rule under the header, and no borders.
+const STYLE: TableStyle = TableStyle::new()
+    .header_lines(ContentLineStyle::none().junction(' '))
+    .header_separator(LineStyle::none().fill('─').junction('─'))
+    .content_lines(ContentLineStyle::none().junction(' '));
 /// Columns for the name of a fact, so that the values of blocks below each other line up.
 const FACT_NAME_WIDTH: u16 = 14 + GAP;
 

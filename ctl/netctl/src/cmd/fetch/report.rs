@@ -15,6 +15,8 @@ use crate::output::{Cell, Column, Grid, Page, Records, Report, Tone, unit};
 /// Columns of the longest bar of the waterfall.
 const BAR_WIDTH: f64 = 30.0;
 
+const NANOS_PER_MS: f64 = 1e6;
+
 /// One fetch, for programs.
 pub(super) struct Single(pub(super) Fetched);
 
@@ -221,15 +223,20 @@ fn result(fetched: &Fetched) -> Value {
         "cache_stored": said.stored,
         "cache_detail": said.detail,
         "age_s": said.age_s,
-        "dns_ms": dns.map(ms),
-        "connect_ms": ms(connect),
-        "request_ms": ms(request),
-        "first_byte_ms": ms(first_byte),
-        "body_ms": ms(body),
-        "total_ms": ms(total),
+        "dns_ms": dns.map(rounded_ms),
+        "connect_ms": rounded_ms(connect),
+        "request_ms": rounded_ms(request),
+        "first_byte_ms": rounded_ms(first_byte),
+        "body_ms": rounded_ms(body),
+        "total_ms": rounded_ms(total),
         "body_bytes": fetched.body_bytes,
         "headers": headers.collect::<Vec<_>>(),
     })
+}
+
+/// Whole nanoseconds, without the noise of a division.
+fn rounded_ms(duration: Duration) -> f64 {
+    (ms(duration) * NANOS_PER_MS).round() / NANOS_PER_MS
 }
 
 fn rows(fetches: &[Fetched]) -> Records {
