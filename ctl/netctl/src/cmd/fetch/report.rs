@@ -42,7 +42,9 @@ pub(super) fn head_page(started: &Started, look: Look) -> String {
 /// What is known after it.
 pub(super) fn tail_page(fetched: &Fetched, sink: &Sink, look: Look) -> String {
     let mut page = Page::new(look);
-    page.line("");
+    if sink.is_screen() {
+        page.line("");
+    }
     let mut facts = Grid::facts();
     facts.fact("cache", verdict(&fetched.said));
     if let Some(age) = fetched.said.age_s {
@@ -149,7 +151,8 @@ fn verdict(said: &Said) -> Cell {
         Verdict::None => "no cache says anything (there is no Cache-Status field)".to_owned(),
     };
     let detail = said.detail.as_deref().map_or(String::new(), |detail| format!(": {detail}"));
-    let stored = if said.stored { ", and keeps the response" } else { "" };
+    let is_new = said.stored && said.verdict != Verdict::Revalidated;
+    let stored = if is_new { ", and keeps the response" } else { "" };
     let ttl = match said.ttl_s {
         Some(ttl @ 0..) => {
             format!(", fresh for {}", unit::span(Duration::from_secs(ttl.unsigned_abs())))
