@@ -104,13 +104,14 @@ fn an_unknown_flag_is_a_usage_error() {
 #[test]
 fn a_bad_reload_keeps_the_old_configuration_and_says_why() {
     let origin = Origin::with("/", Reply::fresh("still here"));
-    let toml = format!("origin = \"http://{}\"\nhttp = [\"127.0.0.1:0\"]\n", origin.address());
+    let toml =
+        format!("origin = \"http://{}\"\nhttp = [\"127.0.0.1:0\"]\nudp = []\n", origin.address());
     let proxyd = Daemon::proxyd().config(&toml).start();
     let netctl = Netctl::new().proxyd(&proxyd);
     proxyd.rewrite_config(&format!("{toml}colour = \"red\"\nshape = \"round\"\n"));
     let refused = netctl.run(&["reload", "proxyd"]);
     assert_ne!(refused.code, 0);
-    for key in ["proxyd.toml:3: colour", "proxyd.toml:4: shape"] {
+    for key in ["proxyd.toml:4: colour", "proxyd.toml:5: shape"] {
         assert!(refused.stderr.contains(key), "{refused:?}");
     }
     let status = || netctl.json(&["status", "proxyd"])["proxyd"].clone();

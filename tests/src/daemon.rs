@@ -151,10 +151,10 @@ impl Daemon {
         Launcher::of("websrvd", "")
     }
 
-    /// proxyd with nothing set but that it relays nothing: the default relay has a fixed port.
+    /// proxyd that serves nothing yet: what it serves by default has fixed ports.
     #[must_use]
     pub fn proxyd() -> Launcher {
-        Launcher::of("proxyd", "udp = []\n")
+        Launcher::of("proxyd", "http = []\nudp = []\n")
     }
 
     /// websrvd that serves `root` over HTTP and echoes datagrams, on loopback.
