@@ -33,6 +33,9 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most bytes of memory that the cache may be given.
 const MEMORY_BYTES_MAX: u64 = 1 << 44;
 
+/// Content of the largest response that is stored, where the memory allows.
+const OBJECT_BYTES_MAX: u64 = 16 << 20;
+
 /// A configuration that cannot be invalid.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -257,16 +260,14 @@ fn http_limits(layers: &mut Layers<'_>) -> HttpLimits {
 }
 
 fn store_limits(layers: &mut Layers<'_>) -> StoreLimits {
+    let memory = text::bytes_within(1 << 20, MEMORY_BYTES_MAX);
+    let memory_bytes = layers.one("cache.memory", memory, 256 << 20);
     StoreLimits {
-        memory_bytes: layers.one(
-            "cache.memory",
-            text::bytes_within(1 << 20, MEMORY_BYTES_MAX),
-            256 << 20,
-        ),
+        memory_bytes,
         object_bytes: layers.one(
             "cache.object_max",
             text::bytes_within(0, MEMORY_BYTES_MAX),
-            16 << 20,
+            OBJECT_BYTES_MAX.min(memory_bytes),
         ),
         variants: layers.one("cache.variants_max", text::number_within(1, 10_000), 64),
     }

@@ -4,8 +4,8 @@
 use std::{
     env,
     io::{self, IsTerminal},
-    panic,
-    sync::Arc,
+    mem, panic,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -13,26 +13,24 @@ use rustix::fs::fstat;
 use tokio::time::Instant;
 use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry, layer::SubscriberExt, reload, util::SubscriberInitExt,
+    EnvFilter, Layer, Registry, filter::LevelFilter, layer::SubscriberExt, reload,
+    util::SubscriberInitExt,
 };
 
 /// Filter where none is configured.
 pub const DEFAULT_FILTER: &str = "info";
+
+/// What libraries may say of themselves while the daemon is debugged; directives of their own name change it.
+const LIBRARIES: &str = "h2=info,hyper=info,hyper_util=info,tonic=info,tower=info";
 
 /// Why a log filter was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The directives cannot be read.
     #[error(
-        "{filter:?} is no log filter, which is a level (error, warn, info, debug, trace) or directives such as \"info,proxyd=debug\": {source}"
+        "{0:?} is no log filter, which is a level (off, error, warn, info, debug, trace) or directives such as \"info,proxyd=debug\""
     )]
-    Filter {
-        /// As it was given.
-        filter: String,
-        /// What the parser says.
-        #[source]
-        source: tracing_subscriber::filter::ParseError,
-    },
+    Filter(String),
     /// Logging had begun before.
     #[error("logging is set up already")]
     Begun(#[from] tracing_subscriber::util::TryInitError),
@@ -49,9 +47,14 @@ pub enum LogError {
 /// # Errors
 /// [`LogError::Filter`].
 pub fn filter(directives: &str) -> Result<EnvFilter, LogError> {
-    EnvFilter::builder()
-        .parse(directives)
-        .map_err(|source| LogError::Filter { filter: directives.to_owned(), source })
+    let wrong = || LogError::Filter(directives.to_owned());
+    // A lone word that is no level would be a target, and all else would fall silent.
+    let is_level = |word: &str| word.trim().parse::<LevelFilter>().is_ok();
+    let is_directive = |text: &str| text.contains(['=', '[']) || is_level(text);
+    if !directives.split(',').all(is_directive) {
+        return Err(wrong());
+    }
+    EnvFilter::builder().parse(format!("{LIBRARIES},{directives}")).map_err(|_| wrong())
 }
 
 /// Filter directives as a configuration has them.
@@ -64,7 +67,10 @@ pub fn directives(text: &str) -> Result<String, String> {
 
 /// The process's log filter.
 #[derive(Clone, Debug)]
-pub struct LogControl(Arc<reload::Handle<EnvFilter, Registry>>);
+pub struct LogControl {
+    filter: reload::Handle<EnvFilter, Registry>,
+    directives: Arc<Mutex<String>>,
+}
 
 /// A filter that was set, and how to take it back.
 #[derive(Debug)]
@@ -102,13 +108,13 @@ impl LogControl {
             registry.with(lines.boxed()).try_init()?;
         }
         log_panics();
-        Ok(Self(Arc::new(handle)))
+        Ok(Self { filter: handle, directives: Arc::new(Mutex::new(directives.to_owned())) })
     }
 
     /// The filter in force.
     #[must_use]
     pub fn current(&self) -> String {
-        self.0.with_current(ToString::to_string).unwrap_or_default()
+        self.lock().clone()
     }
 
     /// Puts `directives` in force.
@@ -116,11 +122,14 @@ impl LogControl {
     /// # Errors
     /// [`LogError`]; the filter before then stays.
     pub fn set(&self, directives: &str) -> Result<Change, LogError> {
-        let next = filter(directives)?;
-        let previous = self.current();
-        let current = next.to_string();
-        self.0.reload(next)?;
+        self.filter.reload(filter(directives)?)?;
+        let current = directives.to_owned();
+        let previous = mem::replace(&mut *self.lock(), current.clone());
         Ok(Change { previous, current })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, String> {
+        self.directives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -157,4 +166,21 @@ fn log_panics() {
         let message = panic.payload_as_str().unwrap_or("no message");
         tracing::error!(place, panic = message, "a task panicked");
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_directives_are_taken_and_lone_words_refused() {
+        for right in
+            ["off", "info", "DEBUG", "info,proxyd=trace", "warn,h2=debug", "[{client}]=trace"]
+        {
+            assert!(filter(right).is_ok(), "{right}");
+        }
+        for wrong in ["", "debgu", "proxyd", "info,proxyd", "proxyd=loud"] {
+            assert!(filter(wrong).is_err(), "{wrong}");
+        }
+    }
 }
