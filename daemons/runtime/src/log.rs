@@ -49,7 +49,7 @@ pub enum LogError {
 pub fn filter(directives: &str) -> Result<EnvFilter, LogError> {
     let wrong = || LogError::Filter(directives.to_owned());
     // A lone word that is no level would be a target, and all else would fall silent.
-    let is_level = |word: &str| word.trim().parse::<LevelFilter>().is_ok();
+    let is_level = |word: &str| !word.is_empty() && word.trim().parse::<LevelFilter>().is_ok();
     let is_directive = |text: &str| text.contains(['=', '[']) || is_level(text);
     if !directives.split(',').all(is_directive) {
         return Err(wrong());
