@@ -51,7 +51,7 @@ fn a_root_that_is_missing_is_refused() {
 #[test]
 fn an_origin_that_is_no_url_is_refused() {
     for origin in ["nonsense", "ftp://127.0.0.1", "http://", "127.0.0.1:8000/x y"] {
-        let lines = refuse(Daemon::proxyd().args(["--origin", origin]));
+        let lines = refuse(Daemon::proxyd().args(["--http", "127.0.0.1:0", "--origin", origin]));
         assert_reasons(&lines, &[&["--origin", origin]]);
     }
 }

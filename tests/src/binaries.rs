@@ -22,11 +22,12 @@ pub fn repository() -> &'static Path {
 /// running test, unless `$SELAT_BIN_DIR` names a directory with ready ones.
 #[must_use]
 pub fn binary(program: &str) -> &'static Path {
-    static BUILT: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
+    static BUILT: OnceLock<Option<HashMap<String, PathBuf>>> = OnceLock::new();
     let built = BUILT.get_or_init(|| match env::var_os("SELAT_BIN_DIR") {
-        Some(directory) => ready(Path::new(&directory)),
+        Some(directory) => Some(ready(Path::new(&directory))),
         None => build(),
     });
+    let built = built.as_ref().expect("the programs under test build");
     let path = built.get(program).unwrap_or_else(|| panic!("no program {program} was built"));
     assert!(path.is_file(), "there is no {}", path.display());
     path
@@ -43,7 +44,8 @@ fn ready(directory: &Path) -> HashMap<String, PathBuf> {
     PROGRAMS.map(|program| (program.to_owned(), directory.join(program))).into()
 }
 
-fn build() -> HashMap<String, PathBuf> {
+/// `None` where they do not build; cargo has said why.
+fn build() -> Option<HashMap<String, PathBuf>> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
         .current_dir(repository())
@@ -54,8 +56,8 @@ fn build() -> HashMap<String, PathBuf> {
         .stderr(Stdio::inherit())
         .output()
         .expect("cargo runs");
-    assert!(built.status.success(), "the programs under test do not build");
-    String::from_utf8_lossy(&built.stdout).lines().filter_map(executable).collect()
+    let messages = String::from_utf8_lossy(&built.stdout);
+    built.status.success().then(|| messages.lines().filter_map(executable).collect())
 }
 
 /// The program that one line of cargo's messages says was built.
