@@ -19,7 +19,7 @@ pub use self::verdict::verdict;
 use crate::analysis::Analysis;
 use crate::grade::{Grades, Profile};
 use crate::sample::Sample;
-use crate::session::{Ended, Pace, Peer, Run, StampSource, UdpSpec};
+use crate::session::{Ended, Pace, Peer, Run, UdpSpec};
 
 /// What a measurement sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -142,9 +142,6 @@ fn udp_conditions(spec: &UdpSpec, run: &Run) -> Vec<Condition> {
         Pace::Eco => "eco: sleeps to each deadline",
         Pace::Precise => "precise: spins before each deadline",
     };
-    let stamps = match run.stamps {
-        StampSource::User => "user space, after the receive call",
-    };
     let mut conditions = vec![
         Condition::new("clients", spec.clients()),
         Condition::new("probes per client", spec.schedule().count()),
@@ -152,12 +149,23 @@ fn udp_conditions(spec: &UdpSpec, run: &Run) -> Vec<Condition> {
         Condition::new("size", format!("{} B of UDP payload", spec.size())),
         Condition::new("timeout", format!("{:?} after the last probe", spec.timeout())),
         Condition::new("pace", pace),
-        Condition::new("receive times", stamps),
+        Condition::new("receive times", stamps(run)),
         Condition::new("answers", peers(run)),
         Condition::new("ended", ending(run.ended)),
     ];
     conditions.extend(anomalies(run));
     conditions
+}
+
+fn stamps(run: &Run) -> String {
+    const KERNEL: &str = "kernel, as it took the datagram in";
+    const USER: &str = "user space, after the receive call";
+    match run.user_stamped() {
+        (_, 0) => "none: nothing came back".to_owned(),
+        (0, _) => KERNEL.to_owned(),
+        (user, all) if user == all => USER.to_owned(),
+        (user, all) => format!("{KERNEL}; {user} of {all} in {USER}"),
+    }
 }
 
 fn peers(run: &Run) -> &'static str {
@@ -182,11 +190,13 @@ fn ending(ended: Ended) -> &'static str {
 fn anomalies(run: &Run) -> impl Iterator<Item = Condition> {
     let sum =
         |counter: fn(&crate::session::ClientRun) -> u64| run.clients.iter().map(counter).sum();
-    let counters: [(&str, u64); 4] = [
+    let counters: [(&str, u64); 6] = [
         ("probes not sent", sum(|client| client.unsent)),
         ("port unreachable (ICMP)", sum(|client| client.refused)),
         ("host or network unreachable (ICMP)", sum(|client| client.unreachable)),
         ("datagrams that answer no probe", sum(|client| client.foreign)),
+        ("answers dropped here for want of buffer", sum(|client| client.overruns.unwrap_or(0))),
+        ("times the wall clock was set", run.clock_steps),
     ];
     counters
         .into_iter()

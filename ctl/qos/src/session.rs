@@ -2,7 +2,8 @@
 //!
 //! 1. [`UdpSpec`] says what to send where; [`run`] opens the sockets.
 //! 2. `sender` sends each probe at its absolute deadline and logs when it left.
-//! 3. `receiver` stamps what comes back and sorts it into one `inbox` for each client.
+//! 3. `receiver` sorts what comes back into one `inbox` for each client, with the time at which the
+//!    kernel took it in.
 //! 4. The run ends when all is answered, when the wait is over, or when it is cancelled;
 //!    [`Run`] holds every sample.
 //!
@@ -11,14 +12,15 @@
 mod client;
 mod clock;
 mod inbox;
+mod kernel;
 mod live;
 mod progress;
 mod receiver;
 mod sender;
 mod spec;
+mod wall;
 
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
 use jiff::Timestamp;
@@ -26,10 +28,10 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use self::client::Client;
-use self::inbox::Inbox;
 pub use self::inbox::Peer;
 use self::live::Live;
 pub use self::progress::{Cancel, Progress, Snapshot};
+use self::receiver::Received;
 pub use self::spec::{
     CLIENTS_MAX, PROBES_MAX, Pace, SIZE_MAX, SIZE_MIN, SpecError, TIMEOUT_MAX, UdpSpec,
 };
@@ -82,8 +84,9 @@ pub enum Ended {
 
 /// Where the receive times come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum StampSource {
+    /// The kernel, as it took the datagram in: without the time until this process ran.
+    Kernel,
     /// This process, right after the receive call: includes the time to wake up.
     User,
 }
@@ -97,8 +100,8 @@ pub struct Run {
     pub started_at: Timestamp,
     /// How it ended.
     pub ended: Ended,
-    /// Where the receive times come from.
-    pub stamps: StampSource,
+    /// How often somebody set the wall clock. Kernel stamps that this spoilt are not used.
+    pub clock_steps: u64,
     /// One for each client, in order.
     pub clients: Vec<ClientRun>,
 }
@@ -120,6 +123,23 @@ pub struct ClientRun {
     pub unreachable: u64,
     /// Datagrams from the target that answer no probe of this client.
     pub foreign: u64,
+    /// Answers whose receive time was taken in user space.
+    pub user_stamped: u64,
+    /// Datagrams that reached this host and were dropped because the socket's buffer was full: not
+    /// lost on the path. `None` where the kernel does not say.
+    pub overruns: Option<u64>,
+}
+
+impl Run {
+    /// Answers whose receive time was taken in user space, of all answers.
+    #[must_use]
+    pub fn user_stamped(&self) -> (u64, u64) {
+        let answered = |client: &ClientRun| {
+            client.samples.iter().filter(|sample| !sample.is_lost()).count() as u64
+        };
+        let user = self.clients.iter().map(|client| client.user_stamped).sum();
+        (user, self.clients.iter().map(answered).sum())
+    }
 }
 
 /// Makes the run that `spec` asks for; blocks until it is over.
@@ -133,7 +153,7 @@ pub fn run(spec: &UdpSpec, progress: &Progress, cancel: &Cancel) -> Result<Run, 
     let clients = open_clients(spec)?;
     progress.plan(spec.probes());
     let live = Live::new(spec, &clients, progress, cancel);
-    let inboxes = measure(&live)?;
+    let received = measure(&live)?;
     let ended = match (live.is_refused(), cancel.is_cancelled()) {
         (true, _) => Ended::Refused,
         (false, true) => Ended::Cancelled,
@@ -141,13 +161,13 @@ pub fn run(spec: &UdpSpec, progress: &Progress, cancel: &Cancel) -> Result<Run, 
     };
     let started_at = live.clock.origin_since_epoch();
     let started_at = Timestamp::UNIX_EPOCH.saturating_add(started_at).unwrap_or(Timestamp::MAX);
-    let clients = clients.iter().zip(inboxes).map(|(client, inbox)| close(client, inbox));
+    let closed = clients.iter().zip(received.inboxes).map(|(client, inbox)| inbox.close(client));
     Ok(Run {
         target: spec.target(),
         started_at,
         ended,
-        stamps: StampSource::User,
-        clients: clients.collect(),
+        clock_steps: received.clock_steps,
+        clients: closed.collect(),
     })
 }
 
@@ -156,48 +176,32 @@ fn open_clients(spec: &UdpSpec) -> Result<Vec<Client>, SessionError> {
     let (target, probes) = (spec.target(), spec.schedule().count());
     (0..spec.clients())
         .map(|id| {
-            Client::open(id, target, probes).map_err(|source| SessionError::Open {
-                target,
-                client: id + 1,
-                source,
-            })
+            let opened = Client::open(id, target, probes, spec.stamps());
+            opened.map_err(|source| SessionError::Open { target, client: id + 1, source })
         })
         .collect()
 }
 
-fn measure(live: &Live<'_>) -> Result<Vec<Inbox>, SessionError> {
-    let (inboxes, failure) = thread::scope(|scope| {
+fn measure(live: &Live<'_>) -> Result<Received, SessionError> {
+    let (received, failure) = thread::scope(|scope| {
         let sender = thread::Builder::new()
             .name("qos-sender".to_owned())
             .spawn_scoped(scope, || sender::send_all(live))
             .map_err(SessionError::Thread)?;
-        let inboxes = receiver::receive_all(live);
-        if inboxes.is_err() {
+        let received = receiver::receive_all(live);
+        if received.is_err() {
             live.abort();
         }
         // A sender that panicked has sent what it has sent; the samples stand.
         let failure = sender.join().unwrap_or(Some(Errno::CANCELED));
-        let inboxes = inboxes.map_err(|errno| SessionError::Wait(errno.into()))?;
-        Ok::<_, SessionError>((inboxes, failure))
+        let received = received.map_err(|errno| SessionError::Wait(errno.into()))?;
+        Ok::<_, SessionError>((received, failure))
     })?;
     match failure {
         Some(errno) if live.sent() == 0 => {
             Err(SessionError::Send { target: live.spec.target(), source: errno.into() })
         }
-        _ => Ok(inboxes),
-    }
-}
-
-fn close(client: &Client, inbox: Inbox) -> ClientRun {
-    let (samples, foreign, peer) = inbox.close(client);
-    ClientRun {
-        client: client.id + 1,
-        samples,
-        peer,
-        unsent: client.unsent.load(Relaxed),
-        refused: client.refused.load(Relaxed),
-        unreachable: client.unreachable.load(Relaxed),
-        foreign,
+        _ => Ok(received),
     }
 }
 

@@ -14,7 +14,7 @@ use selat_proto::stamp::{OPEN_LEN, Packet, ReflectorPacket, SenderPacket, Timest
 use selat_qos::analysis::Analysis;
 use selat_qos::report::Measurement;
 use selat_qos::schedule::Schedule;
-use selat_qos::session::{Cancel, Ended, Peer, Progress, Run, UdpSpec, run};
+use selat_qos::session::{Cancel, Ended, Peer, Progress, Run, StampSource, UdpSpec, run};
 
 /// Far longer than a test may take: a run that waits for it fails its test.
 const LONG: Duration = Duration::from_secs(300);
@@ -275,4 +275,40 @@ fn the_largest_datagram_goes_there_and_back() {
     let peer = Answering::echo();
     let spec = UdpSpec::new(peer.addr, at_rate(3, 100.0), 65_507, LONG).unwrap();
     assert_eq!(figures(&measure(&spec)).bytes, 3 * 65_507);
+}
+
+/// The condition of the measurement that is called `name`.
+fn condition(measurement: &Measurement, name: &str) -> Option<String> {
+    let found = measurement.conditions.iter().find(|condition| condition.name == name);
+    found.map(|condition| condition.value.clone())
+}
+
+#[test]
+fn the_report_says_where_receive_times_come_from() {
+    let peer = Answering::echo();
+    let of = |stamps| spec(&peer, at_rate(20, 1_000.0), LONG).with_stamps(stamps);
+    for (stamps, user_stamped, said) in
+        [(StampSource::Kernel, 0, "kernel, as"), (StampSource::User, 20, "user space, after")]
+    {
+        let spec = of(stamps);
+        let run = measure(&spec);
+        assert_eq!((run.user_stamped(), run.clock_steps), ((user_stamped, 20), 0));
+        let measurement = Measurement::udp(&spec, run);
+        let stamps = condition(&measurement, "receive times").expect("the condition");
+        assert!(stamps.starts_with(said), "{stamps}");
+    }
+}
+
+#[test]
+fn answers_that_overrun_the_buffer_are_told_from_loss_on_the_path() {
+    const COPIES: usize = 40_000;
+    // So many that no receiver drains them as fast as they come.
+    let peer = Answering::new(|_, datagram| vec![datagram.to_vec(); COPIES]);
+    let spec = UdpSpec::new(peer.addr, at_rate(1, 1.0), 1_400, LONG).expect("a spec");
+    let run = measure(&spec);
+    let client = &run.clients[0];
+    let overruns = client.overruns.expect("a kernel that counts");
+    assert!(overruns < COPIES as u64, "{overruns}");
+    let shown = condition(&Measurement::udp(&spec, run), "answers dropped here for want of buffer");
+    assert_eq!(shown, (overruns > 0).then(|| overruns.to_string()));
 }

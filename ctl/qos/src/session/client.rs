@@ -7,6 +7,9 @@ use std::time::Duration;
 use rustix::io::Errno;
 use socket2::SockRef;
 
+use super::StampSource;
+use super::kernel;
+
 /// Receive buffer that is asked of the kernel, bytes, so that a burst of replies is not dropped
 /// here and taken for loss on the path. `net.core.rmem_max` may grant less.
 const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
@@ -28,7 +31,14 @@ pub(crate) struct Client {
 impl Client {
     /// Opens a socket that is connected to `target`, so that the kernel drops other senders'
     /// datagrams and hands ICMP errors on.
-    pub(crate) fn open(id: u32, target: SocketAddr, probes: u32) -> std::io::Result<Self> {
+    ///
+    /// `stamps` is where receive times are to come from, if the kernel can.
+    pub(crate) fn open(
+        id: u32,
+        target: SocketAddr,
+        probes: u32,
+        stamps: StampSource,
+    ) -> std::io::Result<Self> {
         let any: SocketAddr = match target {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -37,6 +47,10 @@ impl Client {
         socket.connect(target)?;
         // Best effort: the run works with the kernel's default, it only loses more in a burst.
         let _ = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+        if stamps == StampSource::Kernel {
+            // Where the kernel cannot, the receiver takes its own time and says so.
+            let _ = kernel::stamp_arrivals(&socket);
+        }
         Ok(Self {
             id,
             ssid: rand::random_range(1..=u16::MAX),

@@ -1,13 +1,16 @@
 //! What came back to one client: replies sorted to their probes, duplicates and strangers counted.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use selat_proto::stamp::{Packet, Timestamp};
 
 use super::client::Client;
+use super::kernel;
 use super::live::Live;
 use super::sender::LEAD_IN;
 use super::spec::UdpSpec;
+use super::{ClientRun, StampSource};
 use crate::sample::Sample;
 
 /// What the other end of a UDP run does with a probe.
@@ -27,7 +30,15 @@ pub(crate) struct Inbox {
     next: u32,
     newest: Duration,
     foreign: u64,
+    user_stamped: u64,
     peer: Option<Peer>,
+}
+
+/// When a datagram came in, and who says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Came {
+    pub(crate) at: Duration,
+    pub(crate) stamps: StampSource,
 }
 
 /// A datagram that answers one of our probes.
@@ -46,25 +57,26 @@ impl Inbox {
             next: 0,
             newest: Duration::ZERO,
             foreign: 0,
+            user_stamped: 0,
             peer: None,
         }
     }
 
-    /// Takes a datagram that came in `at`; returns the latency if it is the first answer to a
+    /// Takes a datagram; returns the latency if it is the first answer to a
     /// probe of `client`.
     pub(crate) fn take(
         &mut self,
         live: &Live<'_>,
         client: &Client,
         datagram: &[u8],
-        at: Duration,
+        came: Came,
     ) -> Option<Duration> {
         let Some(reply) = identify(live, client, datagram) else {
             self.foreign += 1;
             return None;
         };
         // Two stamps that tie would hide which of the replies came first.
-        self.newest = at.max(self.newest + Duration::from_nanos(1));
+        self.newest = came.at.max(self.newest + Duration::from_nanos(1));
         let sample = self.samples.get_mut(reply.seq as usize)?;
         if sample.received_at.is_some() {
             sample.duplicates += 1;
@@ -75,14 +87,15 @@ impl Inbox {
         sample.residence = reply.residence;
         sample.bytes = datagram.len() as u64;
         let latency = sample.latency()?;
+        self.user_stamped += u64::from(came.stamps == StampSource::User);
         self.peer.get_or_insert(reply.peer);
         self.count_overtaken(live, reply.seq);
         live.count_answered(latency);
         Some(latency)
     }
 
-    /// The samples of the probes that left, and how many datagrams were no answer to any.
-    pub(crate) fn close(mut self, client: &Client) -> (Vec<Sample>, u64, Option<Peer>) {
+    /// What `client` measured: the samples of the probes that left.
+    pub(crate) fn close(mut self, client: &Client) -> ClientRun {
         self.samples.retain_mut(|sample| match client.sent_at(sample.seq) {
             Some(sent_at) => {
                 sample.sent_at = sent_at;
@@ -90,7 +103,17 @@ impl Inbox {
             }
             None => false,
         });
-        (self.samples, self.foreign, self.peer)
+        ClientRun {
+            client: client.id + 1,
+            samples: self.samples,
+            peer: self.peer,
+            unsent: client.unsent.load(Relaxed),
+            refused: client.refused.load(Relaxed),
+            unreachable: client.unreachable.load(Relaxed),
+            foreign: self.foreign,
+            user_stamped: self.user_stamped,
+            overruns: kernel::overruns(&client.socket),
+        }
     }
 
     fn count_overtaken(&mut self, live: &Live<'_>, seq: u32) {

@@ -1,15 +1,17 @@
-//! The receiving half: waits on the sockets of all clients, stamps what comes, tells replies from
-//! strangers' datagrams, and knows when the run is over.
+//! The receiving half: waits on the sockets of all clients, knows when what comes came in, tells
+//! replies from strangers' datagrams, and knows when the run is over.
 
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv};
 
-use super::inbox::Inbox;
+use super::StampSource;
+use super::inbox::{Came, Inbox};
+use super::kernel::{self, Arrival};
 use super::live::Live;
+use super::wall::WallTie;
 
 /// How late the end of sending, a cancellation or a time-out may be noticed.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
@@ -23,13 +25,20 @@ const CANCEL_WAIT_LATENCIES: u32 = 3;
 const CANCEL_WAIT_MIN: Duration = Duration::from_millis(500);
 
 /// Reads replies until all probes are answered or the wait for them is over.
-/// Returns one inbox for each client, in their order.
-pub(crate) fn receive_all(live: &Live<'_>) -> Result<Vec<Inbox>, Errno> {
+pub(crate) fn receive_all(live: &Live<'_>) -> Result<Received, Errno> {
     let mut receiver = Receiver::new(live)?;
     while !receiver.is_over() {
         receiver.wait()?;
     }
-    Ok(receiver.inboxes)
+    Ok(Received { inboxes: receiver.inboxes, clock_steps: receiver.wall.steps() })
+}
+
+/// All that came back.
+pub(crate) struct Received {
+    /// One for each client, in their order.
+    pub(crate) inboxes: Vec<Inbox>,
+    /// How often the wall clock was set meanwhile.
+    pub(crate) clock_steps: u64,
 }
 
 struct Receiver<'a> {
@@ -39,6 +48,7 @@ struct Receiver<'a> {
     datagram: Vec<u8>,
     inboxes: Vec<Inbox>,
     slowest: Duration,
+    wall: WallTie,
 }
 
 impl<'a> Receiver<'a> {
@@ -57,6 +67,7 @@ impl<'a> Receiver<'a> {
             datagram: vec![0; live.spec.size() + 1],
             inboxes: (0..live.spec.clients()).map(inbox).collect(),
             slowest: Duration::ZERO,
+            wall: WallTie::new(&live.clock),
         })
     }
 
@@ -83,6 +94,7 @@ impl<'a> Receiver<'a> {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error),
         }
+        self.wall.refresh(&self.live.clock);
         for index in 0..self.events.len() {
             let data = self.events[index].data;
             if let Ok(client) = usize::try_from(data.u64()) {
@@ -99,11 +111,11 @@ impl<'a> Receiver<'a> {
             return;
         };
         for _ in 0..BATCH_MAX {
-            let flags = RecvFlags::DONTWAIT;
-            match recv(&client.socket, &mut self.datagram[..], flags) {
-                Ok((_, len)) => {
-                    let at = live.clock.now();
-                    if let Some(latency) = inbox.take(live, client, &self.datagram[..len], at) {
+            match kernel::receive(&client.socket, &mut self.datagram) {
+                Ok(arrival) => {
+                    let came = came(live, &self.wall, &arrival);
+                    let datagram = &self.datagram[..arrival.len];
+                    if let Some(latency) = inbox.take(live, client, datagram, came) {
                         self.slowest = self.slowest.max(latency);
                     }
                 }
@@ -111,5 +123,14 @@ impl<'a> Receiver<'a> {
                 Err(_) => return,
             }
         }
+    }
+}
+
+/// When a datagram that was just read came in: by the kernel's stamp where there is a sound one.
+fn came(live: &Live<'_>, wall: &WallTie, arrival: &Arrival) -> Came {
+    let now = live.clock.now();
+    match arrival.stamped.and_then(|stamped| wall.since_start(stamped, now)) {
+        Some(at) => Came { at, stamps: StampSource::Kernel },
+        None => Came { at: now, stamps: StampSource::User },
     }
 }

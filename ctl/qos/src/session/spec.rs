@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use selat_proto::stamp;
 
+use super::StampSource;
 use crate::schedule::Schedule;
 
 /// Smallest datagram that carries a probe, payload bytes.
@@ -72,6 +73,7 @@ pub struct UdpSpec {
     size: usize,
     timeout: Duration,
     pace: Pace,
+    stamps: StampSource,
     clients: NonZeroU32,
 }
 
@@ -94,7 +96,8 @@ impl UdpSpec {
             return Err(SpecError::Timeout { timeout });
         }
         let clients = NonZeroU32::MIN;
-        Ok(Self { target, schedule, size, timeout, pace: Pace::default(), clients })
+        let (pace, stamps) = (Pace::default(), StampSource::Kernel);
+        Ok(Self { target, schedule, size, timeout, pace, stamps, clients })
     }
 
     /// The same run by `clients` at once, each with its own socket and its own probes.
@@ -116,6 +119,13 @@ impl UdpSpec {
     #[must_use]
     pub fn with_pace(self, pace: Pace) -> Self {
         Self { pace, ..self }
+    }
+
+    /// The same run with receive times from elsewhere than the kernel, which is the default. Where
+    /// the kernel gives none, they are taken in user space whatever is asked.
+    #[must_use]
+    pub fn with_stamps(self, stamps: StampSource) -> Self {
+        Self { stamps, ..self }
     }
 
     /// Where the probes go.
@@ -146,6 +156,12 @@ impl UdpSpec {
     #[must_use]
     pub fn pace(&self) -> Pace {
         self.pace
+    }
+
+    /// Where receive times are to come from.
+    #[must_use]
+    pub fn stamps(&self) -> StampSource {
+        self.stamps
     }
 
     /// Clients at once.
