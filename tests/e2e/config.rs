@@ -74,7 +74,7 @@ fn two_listeners_on_one_address_are_refused() {
 fn an_address_that_another_program_holds_is_named() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap().to_string();
-    for launcher in [Daemon::websrvd().args(["--root", "/"]), Daemon::proxyd()] {
+    for launcher in [Daemon::serving("/usr/share".as_ref()), Daemon::proxyd()] {
         let (status, log) = launcher.args(["--http", &address]).fail();
         assert_eq!(status.code(), Some(1), "{log}");
         assert!(log.contains(&address), "{log}");

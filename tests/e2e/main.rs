@@ -8,6 +8,8 @@ mod commands;
 mod config;
 mod control;
 mod drain;
+mod interim;
+mod lab;
 mod qos;
 mod relay;
 mod reload;

@@ -2,12 +2,8 @@
 
 use std::{fs, time::Duration};
 
-use selat_tests::{Link, Netctl, Pattern, System};
+use selat_tests::{CSV_HEADER, Link, Netctl, Pattern, System};
 use serde_json::Value;
-
-const HEADER: &str = "started_at,test,target,client,sent,received,lost,loss_pct,duplicates,reordered,\
-bytes,duration_s,throughput_bps,latency_min_ms,latency_mean_ms,latency_p50_ms,latency_p95_ms,\
-latency_p99_ms,latency_max_ms,jitter_ms,jitter_rfc3550_ms,r_factor,mos,tiphon_index";
 
 /// Runs a UDP test of `count` probes through a link to the relay and returns its one result.
 fn measure(system: &System, up: Pattern, down: Pattern, count: u32) -> Value {
@@ -118,7 +114,7 @@ fn results_are_appended_to_a_csv_file_under_the_designed_header() {
         assert_eq!(run("qos_result.csv").code, 0);
     }
     let text = fs::read_to_string(system.site().join("qos_result.csv")).unwrap();
-    assert_eq!(text.lines().next(), Some(HEADER));
+    assert_eq!(text.lines().next(), Some(CSV_HEADER));
     let rows: Vec<csv::StringRecord> =
         csv::Reader::from_reader(text.as_bytes()).records().map(Result::unwrap).collect();
     assert_eq!(rows.len(), 2);

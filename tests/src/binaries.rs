@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-const PROGRAMS: [&str; 3] = ["websrvd", "proxyd", "netctl"];
+const PROGRAMS: [&str; 4] = ["websrvd", "proxyd", "netctl", "selat-lab"];
 
 /// The repository's root.
 #[must_use]

@@ -45,3 +45,9 @@ pub use self::{
 
 /// Longest wait for an event that a working system brings about at once.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The first line of every file of results, which other programs read.
+pub const CSV_HEADER: &str = "started_at,test,target,client,sent,received,lost,loss_pct,\
+    duplicates,reordered,bytes,duration_s,throughput_bps,latency_min_ms,latency_mean_ms,\
+    latency_p50_ms,latency_p95_ms,latency_p99_ms,latency_max_ms,jitter_ms,jitter_rfc3550_ms,\
+    r_factor,mos,tiphon_index";

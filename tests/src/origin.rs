@@ -35,6 +35,13 @@ impl Request {
     }
 }
 
+/// What comes before the head of the response.
+#[derive(Clone, Debug)]
+enum Early {
+    Interim(Box<Reply>),
+    Wait(Gate),
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Piece(Vec<u8>),
@@ -47,6 +54,7 @@ enum Step {
 pub struct Reply {
     status: u16,
     headers: Vec<(String, String)>,
+    early: Vec<Early>,
     steps: Vec<Step>,
     body_bytes: Option<usize>,
 }
@@ -55,7 +63,8 @@ impl Reply {
     /// An answer without a body yet.
     #[must_use]
     pub fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), steps: Vec::new(), body_bytes: Some(0) }
+        let (headers, early, steps) = (Vec::new(), Vec::new(), Vec::new());
+        Self { status, headers, early, steps, body_bytes: Some(0) }
     }
 
     /// 200 with a body that is fresh for an hour.
@@ -77,6 +86,20 @@ impl Reply {
         let bytes = bytes.as_ref().to_vec();
         self.body_bytes = self.body_bytes.map(|sum| sum + bytes.len());
         self.steps.push(Step::Piece(bytes));
+        self
+    }
+
+    /// Sends `interim`'s head, a 1xx, before its own.
+    #[must_use]
+    pub fn interim(mut self, interim: Self) -> Self {
+        self.early.push(Early::Interim(Box::new(interim)));
+        self
+    }
+
+    /// Waits at a gate before its head is sent.
+    #[must_use]
+    pub fn hold(mut self, gate: &Gate) -> Self {
+        self.early.push(Early::Wait(gate.clone()));
         self
     }
 
@@ -108,7 +131,7 @@ impl Reply {
             head += &format!("{name}: {value}\r\n");
         }
         match self.body_bytes {
-            Some(_) if matches!(self.status, 204 | 304) => {}
+            Some(_) if matches!(self.status, 100..200 | 204 | 304) => {}
             Some(len) => head += &format!("content-length: {len}\r\n"),
             None => head += "transfer-encoding: chunked\r\n",
         }
@@ -117,6 +140,12 @@ impl Reply {
 
     /// Writes it; false where the connection is to end.
     fn write(&self, method: &str, mut stream: &TcpStream) -> io::Result<bool> {
+        for early in &self.early {
+            match early {
+                Early::Interim(interim) => stream.write_all(interim.head().as_bytes())?,
+                Early::Wait(gate) => gate.pass(),
+            }
+        }
         stream.write_all(self.head().as_bytes())?;
         if method == "HEAD" {
             return Ok(true);
