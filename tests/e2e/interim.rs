@@ -28,14 +28,18 @@ fn hints_reach_the_client_while_the_origin_still_works() {
 
 #[test]
 fn a_hit_has_the_final_response_alone() {
-    let origin = Origin::with("/", Reply::fresh("page").interim(hints("</a>").header("x-mine", "1")));
+    let origin =
+        Origin::with("/", Reply::fresh("page").interim(hints("</a>").header("x-mine", "1")));
     let proxyd = Daemon::caching(origin.address()).start();
     let mut client = Client::connect(proxyd.address("http"));
     client.send("GET", "/", &[]).unwrap();
     assert_eq!(client.receive_head().unwrap().status, 103);
     assert_eq!(client.receive("GET").unwrap().status(), 200);
     let hit = client.get("/").unwrap();
-    assert_eq!((hit.status(), hit.text().as_str(), hit.header("x-mine").as_str()), (200, "page", ""));
+    assert_eq!(
+        (hit.status(), hit.text().as_str(), hit.header("x-mine").as_str()),
+        (200, "page", "")
+    );
     assert_eq!(origin.count("/"), 1);
 }
 

@@ -4,7 +4,7 @@ use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use hyper::service::service_fn;
-use selat_runtime::serve::{self, Connections, HttpLimits};
+use selat_runtime::serve::{self, Connections, HttpLimits, Interims};
 use tokio::net::TcpStream;
 
 use crate::{proxy::Proxy, request};
@@ -30,11 +30,12 @@ impl Front {
 
 /// Serves a connection to its end.
 pub(crate) async fn run(stream: TcpStream, client: SocketAddr, front: Arc<Front>) {
+    let interims = Interims::default();
     let service = service_fn(|request| {
         front.connections.count_request();
-        let proxy = Arc::clone(&front.proxy);
-        async move { Ok::<_, Infallible>(request::handle(proxy, client, request).await) }
+        let (proxy, interims) = (Arc::clone(&front.proxy), interims.clone());
+        async move { Ok::<_, Infallible>(request::handle(proxy, client, &interims, request).await) }
     });
-    let limits = front.limits.load_full();
-    serve::connection(stream, service, &limits, front.connections.drain()).await;
+    let (limits, drain) = (front.limits.load_full(), front.connections.drain());
+    serve::connection_with_interims(stream, service, &interims, &limits, drain).await;
 }

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
+use hyper::ext::on_informational;
 use selat_core::{
     cache::stored::Conditions,
     http::{conditional, hop_by_hop, via},
@@ -59,7 +60,20 @@ pub(crate) fn request(ask: &Ask<'_>, asking: Asking, body: RequestBody) -> Reque
     *request.method_mut() = ask.head.method.clone();
     *request.uri_mut() = origin_form(ask);
     *request.headers_mut() = headers;
+    pass_interims_on(ask, &mut request);
     request
+}
+
+/// RFC 9110 §15.2: a proxy forwards interim responses, but those that are between it and the origin.
+fn pass_interims_on(ask: &Ask<'_>, request: &mut Request<RequestBody>) {
+    let Some(interims) = ask.interims else { return };
+    let sender = interims.open();
+    on_informational(request, move |response| {
+        let mut headers = response.headers().clone();
+        hop_by_hop::strip_response(&mut headers);
+        via::append(&mut headers, response.version(), NAME);
+        sender.send(response.status(), &headers);
+    });
 }
 
 fn strip_conditions(headers: &mut HeaderMap) {

@@ -12,7 +12,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use http::{Method, Request, Response, StatusCode, request};
+use http::{Method, Request, Response, StatusCode, Version, request};
 use hyper::body::Incoming;
 use selat_core::{
     cache::{
@@ -28,6 +28,7 @@ use selat_core::{
         via,
     },
 };
+use selat_runtime::serve::Interims;
 use tracing::info;
 
 use crate::{
@@ -47,6 +48,8 @@ pub(crate) struct Ask<'r> {
     pub(crate) client: SocketAddr,
     pub(crate) head: &'r request::Parts,
     pub(crate) target: Target<'r>,
+    /// Where interim responses go, if the client takes them.
+    pub(crate) interims: Option<&'r Interims>,
 }
 
 /// What the cache did for a request.
@@ -79,7 +82,14 @@ impl<'r> Ask<'r> {
         head: &'r request::Parts,
     ) -> Result<Self, TargetError> {
         let target = Target::of(&head.uri, &head.headers, false)?;
-        Ok(Self { proxy, route, client, head, target })
+        Ok(Self { proxy, route, client, head, target, interims: None })
+    }
+
+    /// Passes interim responses on to the client. RFC 9110 §15.2: never to HTTP/1.0; hyper sends
+    /// none by HTTP/2.
+    fn with_interims(self, interims: &'r Interims) -> Self {
+        let takes = self.head.version == Version::HTTP_11;
+        Self { interims: takes.then_some(interims), ..self }
     }
 
     pub(crate) fn key(&self) -> CacheKey {
@@ -116,6 +126,7 @@ impl<'r> Ask<'r> {
 pub(crate) async fn handle(
     proxy: Arc<Proxy>,
     client: SocketAddr,
+    interims: &Interims,
     request: Request<Incoming>,
 ) -> Response<ReplyBody> {
     let started = Instant::now();
@@ -123,7 +134,7 @@ pub(crate) async fn handle(
     let route = proxy.route.load_full();
     let (response, verdict) = match Ask::new(&proxy, &route, client, &head) {
         Ok(_) if via::loops(&head.headers, NAME) => refuse(StatusCode::LOOP_DETECTED, "via_loop"),
-        Ok(ask) => answer(&ask, body).await,
+        Ok(ask) => answer(&ask.with_interims(interims), body).await,
         Err(error) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     verdict.count(&proxy.counters);

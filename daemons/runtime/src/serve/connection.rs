@@ -13,7 +13,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{net::TcpStream, time};
 use tracing::debug;
 
-use super::{Drain, HttpLimits, deadline::WriteDeadline};
+use super::{
+    Drain, HttpLimits,
+    deadline::WriteDeadline,
+    interim::{Interims, WithInterims},
+};
 
 /// The first bytes of HTTP/2's preface (RFC 9113 §3.4); HTTP/1 has no method PRI.
 const PREFACE: &[u8] = b"PRI";
@@ -36,6 +40,24 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
+    connection_with_interims(stream, service, &Interims::default(), limits, drain).await;
+}
+
+/// As [`connection`], with interim responses to HTTP/1.1 clients: those that `service` sends by `interims`.
+pub async fn connection_with_interims<S, B>(
+    stream: TcpStream,
+    service: S,
+    interims: &Interims,
+    limits: &HttpLimits,
+    drain: &Drain,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>> + Send + Sync,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
     let ended = async {
         stream.set_nodelay(true)?;
         let is_http2 = time::timeout(limits.header_timeout, begins_with_preface(&stream)).await??;
@@ -43,7 +65,7 @@ where
         if is_http2 {
             serve_http2(io, service, limits, drain).await
         } else {
-            serve_http1(io, service, limits, drain).await
+            serve_http1(io, service, interims, limits, drain).await
         }
     };
     if let Err(error) = ended.await {
@@ -56,6 +78,7 @@ type Io = WriteDeadline<TokioIo<TcpStream>>;
 async fn serve_http1<S, B>(
     io: Io,
     service: S,
+    interims: &Interims,
     limits: &HttpLimits,
     drain: &Drain,
 ) -> Result<(), BoxError>
@@ -69,7 +92,7 @@ where
     let closing = service_fn(|request: Request<Incoming>| {
         let answer = service.call(request);
         async move {
-            let mut response = answer.await?;
+            let mut response = interims.before(answer).await?;
             // RFC 9112 §9.6: the last response says so, and the client opens a new connection.
             if drain.has_begun() && response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
                 response
@@ -79,6 +102,7 @@ where
             Ok::<_, S::Error>(response)
         }
     });
+    let io = WithInterims::new(io, interims.clone());
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)

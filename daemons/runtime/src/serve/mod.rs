@@ -11,6 +11,7 @@
 mod accept;
 mod connection;
 mod deadline;
+mod interim;
 mod listeners;
 
 use std::{sync::Arc, time::Duration};
@@ -20,7 +21,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
     accept::accept,
-    connection::connection,
+    connection::{connection, connection_with_interims},
+    interim::{InterimSender, Interims},
     listeners::{HttpListenError, HttpListeners, Prepared},
 };
 use crate::counters::{Counter, Gauge, PerThread};
