@@ -192,3 +192,20 @@ fn the_cache_stays_within_its_memory() {
     assert!(number("memory_bytes") <= number("memory_max_bytes"), "{stats}");
     assert!(number("evictions") >= 16 && number("entries") >= 4, "{stats}");
 }
+
+#[test]
+fn a_post_that_says_what_a_get_would_get_answers_the_next_one() {
+    let origin = Origin::start();
+    origin.on_request("/", |request| {
+        let reply = Reply::fresh(&request.method);
+        if request.method == "POST" { reply.header("content-location", "/") } else { reply }
+    });
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    assert_eq!(get(&mut client, "/", &[]).text(), "GET");
+    let posted = client.request("POST", "/", &[("content-length", "0")]).unwrap();
+    assert_eq!(posted.text(), "POST");
+    let next = get(&mut client, "/", &[]);
+    assert!(is_hit(&next) && next.text() == "POST", "{next:?}");
+    assert_eq!(origin.count("/"), 2);
+}

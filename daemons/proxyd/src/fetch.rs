@@ -275,9 +275,7 @@ fn take_in(
     permit: Option<Permit>,
 ) -> Reply {
     let exchange = exchange(ask, &fetched);
-    for key in invalidated(&exchange, ask.route.namespace) {
-        ask.proxy.purge(&key);
-    }
+    let ticket = invalidate(ask, ticket, &exchange);
     let judged = storable(&exchange, &ask.route.options);
     if ask.head.method == Method::HEAD {
         freshen(ask, ticket, &fetched);
@@ -297,6 +295,17 @@ fn take_in(
     };
     land(permit.as_ref(), || Landing::NotShared);
     (pass_on(ask, why, fetched, refusal), why.verdict())
+}
+
+/// RFC 9111 §4.4: removes what a write spoils. The ticket outlives that: the response to a POST may itself
+/// be stored.
+fn invalidate(ask: &Ask<'_>, ticket: Ticket, exchange: &Exchange<'_>) -> Ticket {
+    let keys = invalidated(exchange, ask.route.namespace);
+    for key in &keys {
+        ask.proxy.purge(key);
+    }
+    // The first is the target's own.
+    if keys.is_empty() { ticket } else { ticket.after_own_purge() }
 }
 
 /// Begins to store a response, and answers with it.

@@ -32,6 +32,13 @@ pub(crate) struct Ticket {
     own: u64,
 }
 
+impl Ticket {
+    /// The ticket after a purge of its key that its holder made itself: any other ends it as before.
+    pub(crate) fn after_own_purge(self) -> Self {
+        Self { own: self.own + 1, ..self }
+    }
+}
+
 impl Epochs {
     pub(crate) fn new() -> Self {
         Self {
