@@ -3,7 +3,6 @@
 import os
 import pathlib
 import shutil
-import subprocess
 
 
 class Peer:
@@ -133,14 +132,27 @@ class Varnish(Peer):
 class TrafficServer(Peer):
     name, program = "trafficserver", "traffic_server"
 
-    def environment(self):
-        return {**os.environ, "TS_ROOT": str(self.directory / "ts")}
-
     def command(self):
-        root = self.directory / "ts"
-        subprocess.run(["traffic_layout", "init", "--path", str(root), "--force"], check=True,
-                       capture_output=True)
-        etc = next(root.rglob("records.config")).parent
+        places = {name: self.directory / name for name in ("etc", "run", "log", "cache", "data")}
+        for name, place in places.items():
+            if name != "etc":
+                place.mkdir()
+        shutil.copytree("/etc/trafficserver", places["etc"])
+        runroot = self.write("runroot.yaml", f"""
+prefix: /usr
+exec_prefix: /usr
+bindir: /usr/bin
+sbindir: /usr/sbin
+sysconfdir: {places["etc"]}
+datadir: {places["data"]}
+includedir: /usr/include
+libdir: /usr/lib/trafficserver
+libexecdir: /usr/lib/trafficserver/modules
+localstatedir: {self.directory}
+runtimedir: {places["run"]}
+logdir: {places["log"]}
+cachedir: {places["cache"]}
+""")
         settings = {
             "proxy.config.http.server_ports": f"STRING {self.port}:ip-in=127.0.0.1",
             "proxy.config.exec_thread.autoconfig": "INT 0",
@@ -149,17 +161,17 @@ class TrafficServer(Peer):
             "proxy.config.url_remap.pristine_host_hdr": "INT 1",
             "proxy.config.log.logging_enabled": "INT 0",
             "proxy.config.cache.ram_cache.size": "INT 268435456",
-            "proxy.config.admin.user_id": "STRING #-1",
         }
-        lines = [f"CONFIG {key} {value}" for key, value in settings.items()]
-        kept = [line for line in (etc / "records.config").read_text().splitlines()
+        records = places["etc"] / "records.config"
+        kept = [line for line in records.read_text().splitlines()
                 if not any(f" {key} " in line for key in settings)]
-        (etc / "records.config").write_text("\n".join(kept + lines) + "\n")
-        (etc / "remap.config").write_text(f"map / http://127.0.0.1:{self.origin}/\n")
-        (etc / "storage.config").write_text(f"{root} 256M\n")
-        for path in [root, *root.rglob("*")]:
+        given = [f"CONFIG {key} {value}" for key, value in settings.items()]
+        records.write_text("\n".join(kept + given) + "\n")
+        (places["etc"] / "remap.config").write_text(f"map / http://127.0.0.1:{self.origin}/\n")
+        (places["etc"] / "storage.config").write_text(f"{places['cache']} 256M\n")
+        for path in self.directory.rglob("*"):
             os.chmod(path, 0o777)
-        return ["traffic_server", "--run-root", str(root)]
+        return ["traffic_server", f"--run-root={runroot}"]
 
 
 def origin_command(directory, port):
