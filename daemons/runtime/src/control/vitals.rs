@@ -109,7 +109,7 @@ impl Vitals {
     #[must_use]
     pub fn status(&self) -> v1::GetStatusResponse {
         let current = self.current.load();
-        let file = self.config_file.as_ref().map(|path| path.display().to_string());
+        let file = self.config_file.as_ref().filter(|path| path.exists());
         v1::GetStatusResponse {
             daemon: self.daemon.name().to_owned(),
             version: self.version.to_owned(),
@@ -117,7 +117,7 @@ impl Vitals {
             state: v1::DaemonState::from(current.state).into(),
             start_time: Some(self.started.0.into()),
             config_generation: current.generation,
-            config_file: file.unwrap_or_default(),
+            config_file: file.map(|path| path.display().to_string()).unwrap_or_default(),
             config_error: current.config_error.clone(),
             threads: u32::try_from(self.threads).unwrap_or(u32::MAX),
             listeners: current.listeners.clone(),
