@@ -3,39 +3,36 @@
 
 mod cache;
 mod entries;
+mod explain;
 mod relay;
 mod stats;
+mod url;
 
 use std::sync::Arc;
 
-use selat_core::cache::key::CacheKey;
 use selat_proto::v1::{
     cache_service_server::CacheServiceServer, relay_service_server::RelayServiceServer,
 };
-use selat_runtime::{
-    control::{Actor, Orders, Reply},
-    events::{EventKind, Events},
-};
+use selat_runtime::control::{Actor, Orders, Reply};
 use tonic::service::RoutesBuilder;
-use tracing::info;
 
 use self::{cache::CacheControl, relay::RelayControl};
-use crate::{cache::store::Removed, proxy::Proxy, relay::Relay};
+use crate::{
+    cache::store::Purged,
+    proxy::Proxy,
+    purge::{self, Purge},
+    relay::Relay,
+};
 
 /// What only this daemon can be ordered to do.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Remove all that is stored for a key.
+    /// Purge what is stored.
     Purge {
-        /// The key.
-        key: CacheKey,
-        /// How much was removed.
-        reply: Reply<Removed>,
-    },
-    /// Remove everything that is stored.
-    Flush {
-        /// How much was removed.
-        reply: Reply<Removed>,
+        /// What, and how.
+        purge: Purge,
+        /// How much it was.
+        reply: Reply<Purged>,
     },
 }
 
@@ -53,23 +50,11 @@ pub(crate) fn services(
 }
 
 /// Carries out an order.
-pub(crate) fn execute(proxy: &Proxy, command: Command, actor: Actor, events: &Events) {
-    // A caller that hung up needs no answer: what it asked for is done all the same.
+pub(crate) fn execute(proxy: &Arc<Proxy>, command: Command, actor: Actor) {
     match command {
-        Command::Purge { key, reply } => {
-            let removed = proxy.purge(&key);
-            let Removed { variants, bytes } = removed;
-            info!(%actor, url = key.uri(), variants, bytes, "purged");
-            let message = format!("{variants} variants of {} purged", key.uri());
-            events.tell(EventKind::Purged, actor, message);
-            let _ = reply.send(removed);
-        }
-        Command::Flush { reply } => {
-            let removed = proxy.flush();
-            let Removed { variants, bytes } = removed;
-            info!(%actor, variants, bytes, "flushed");
-            events.tell(EventKind::Flushed, actor, format!("{variants} variants flushed"));
-            let _ = reply.send(removed);
-        }
+        Command::Purge { purge, reply } => purge::spawn(proxy, purge, actor, |purged| {
+            // A caller that hung up needs no answer: what it asked for is done all the same.
+            let _ = reply.send(purged);
+        }),
     }
 }

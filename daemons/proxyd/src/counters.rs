@@ -3,7 +3,7 @@
 use selat_core::cache::reason::{MissReason, PassReason, RevalidateReason, StoreRefusal};
 use selat_runtime::counters::{Counter, PerThread, Tally};
 
-use crate::origin::OriginError;
+use crate::{latency::Latency, origin::OriginError};
 
 /// The counters of all threads.
 pub(crate) type Counters = PerThread<ThreadCounters>;
@@ -21,6 +21,8 @@ pub(crate) struct ThreadCounters {
     pub(crate) not_stored: Tally<{ StoreRefusal::COUNT }>,
     pub(crate) origin_errors: Tally<{ OriginError::ALL.len() }>,
     pub(crate) stores: Counter,
+    pub(crate) hit_latency: Latency,
+    pub(crate) fill_latency: Latency,
     pub(crate) cache_body_bytes: Counter,
     pub(crate) origin_body_bytes: Counter,
 }

@@ -240,9 +240,9 @@ fn confirm(
     if !via::loops(&headers, NAME) {
         via::append(&mut headers, fetched.head.version, NAME);
     }
-    let object = Arc::new(updated(stored, *meta, headers, &fetched.origin));
+    let object = Arc::new(updated(stored, *meta, headers, fetched));
     let key = ask.key();
-    let kept = keep && ask.store(&key, ticket, Arc::clone(&object));
+    let kept = keep && ask.proxy.store.update(&key, ticket, stored, &object);
     if !keep {
         ask.proxy.store.drop_variant(&key, ticket, &ask.head.headers);
     }
@@ -255,13 +255,14 @@ fn updated(
     stored: &Object,
     meta: StoredMeta,
     headers: http::HeaderMap,
-    origin: &Arc<str>,
+    fetched: &Fetched,
 ) -> Object {
     Object {
         meta,
         headers,
         content: stored.content.clone(),
-        origin: Arc::clone(origin),
+        origin: Arc::clone(&fetched.origin),
+        tags: fetched.tags.as_ref().unwrap_or(&stored.tags).clone(),
         uses: Uses::continuing(&stored.uses),
     }
 }
@@ -318,7 +319,7 @@ fn fill(
     permit: Option<Permit>,
 ) -> Reply {
     let limit = ask.route.object_bytes_max;
-    let Fetched { head, body, origin, .. } = fetched;
+    let Fetched { head, body, origin, tags, times } = fetched;
     let filling = Arc::new(Filling::new(meta, head.headers, origin, body.length(), limit));
     let said = CacheStatus {
         stored: true,
@@ -335,6 +336,8 @@ fn fill(
         ticket,
         request,
         variants_max: ask.route.variants_max,
+        tags: tags.unwrap_or_default(),
+        asked: times.request,
         filling,
         permit,
     };
@@ -379,8 +382,8 @@ fn freshen(ask: &Ask<'_>, ticket: Ticket, fetched: &Fetched) {
         }
         HeadUpdate::Unaffected => return,
     };
-    let object = updated(stored, meta, headers, &fetched.origin);
-    ask.store(&key, ticket, Arc::new(object));
+    let object = Arc::new(updated(stored, meta, headers, fetched));
+    ask.proxy.store.update(&key, ticket, stored, &object);
 }
 
 /// The response to a request whose origin failed.

@@ -1,7 +1,7 @@
 //! The task that brings a response into the store. It lives as long as the response takes, whoever
 //! reads along; dropped before the end, it leaves nothing behind.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use http::HeaderMap;
 use http_body_util::BodyExt;
@@ -14,6 +14,7 @@ use crate::{
         filling::{CutOff, Filling},
         flight::Permit,
         object::{Object, Uses},
+        tags::Tags,
     },
     origin::OriginBody,
     proxy::Proxy,
@@ -28,6 +29,9 @@ pub(crate) struct Fill {
     /// Fields of the request that it answers.
     pub(crate) request: HeaderMap,
     pub(crate) variants_max: usize,
+    pub(crate) tags: Tags,
+    /// When the origin was asked.
+    pub(crate) asked: SystemTime,
     pub(crate) filling: Arc<Filling>,
     /// Others may join while it is held.
     pub(crate) permit: Option<Permit>,
@@ -63,7 +67,10 @@ impl Fill {
         };
         let counters = self.proxy.counters.here();
         match stored {
-            Ok(()) => counters.stores.increment(),
+            Ok(()) => {
+                counters.stores.increment();
+                counters.fill_latency.record(self.asked.elapsed().unwrap_or_default());
+            }
             Err(refusal) => counters.not_stored.increment(refusal.index()),
         }
     }
@@ -92,6 +99,7 @@ impl Fill {
             headers,
             content,
             origin: Arc::clone(&self.filling.origin),
+            tags: self.tags.clone(),
             uses: Uses::default(),
         });
         let Self { proxy, key, ticket, request, variants_max, .. } = self;

@@ -10,11 +10,13 @@ use std::{
 
 use arc_swap::ArcSwap;
 use selat_core::cache::{key::CacheKey, options::PolicyOptions};
+use selat_runtime::events::Events;
 
 use crate::{
     cache::{
         flight::{Flights, Part},
-        store::{Removed, Store},
+        selection::Selection,
+        store::{PurgeMode, Purged, Store},
     },
     counters::Counters,
     origin::Origins,
@@ -30,6 +32,7 @@ pub(crate) struct Proxy {
     pub(crate) store: Store,
     pub(crate) flights: Flights,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) events: Events,
     serial: AtomicU64,
 }
 
@@ -49,12 +52,13 @@ pub(crate) struct Route {
 }
 
 impl Proxy {
-    pub(crate) fn new(route: Route, store: Store, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(route: Route, store: Store, counters: Arc<Counters>, events: Events) -> Self {
         Self {
             route: ArcSwap::from_pointee(route),
             store,
             flights: Flights::default(),
             counters,
+            events,
             serial: AtomicU64::new(0),
         }
     }
@@ -65,14 +69,15 @@ impl Proxy {
     }
 
     /// Removes all that is stored for `key`. Every later request sees it gone.
-    pub(crate) fn purge(&self, key: &CacheKey) -> Removed {
-        self.flights.leave(key);
-        self.store.purge(key)
+    pub(crate) fn purge(&self, key: &CacheKey) -> Purged {
+        let selection = Selection::Key(key.clone());
+        self.begin_purge(&selection);
+        self.store.purge(key, &selection, PurgeMode::Remove)
     }
 
-    /// Removes everything. Every later request sees it gone.
-    pub(crate) fn flush(&self) -> Removed {
-        self.flights.leave_all();
-        self.store.flush()
+    /// Keeps out of the store, and from later requests, what is selected of what is on its way.
+    pub(crate) fn begin_purge(&self, selection: &Selection) {
+        self.store.end_epoch(selection);
+        self.flights.leave_selected(selection);
     }
 }

@@ -9,7 +9,7 @@ use std::{
     cell::RefCell,
     net::SocketAddr,
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use http::{Method, Request, Response, StatusCode, Version, request};
@@ -33,7 +33,7 @@ use tracing::info;
 
 use crate::{
     body::{ReplyBody, RequestBody},
-    cache::{epochs::Ticket, flight::Part, object::Object, store::Resource},
+    cache::{flight::Part, object::Object, store::Resource},
     counters::Counters,
     fetch,
     proxy::{NAME, Proxy, Route},
@@ -100,12 +100,6 @@ impl<'r> Ask<'r> {
         self.head.into()
     }
 
-    /// Stores `object` as the answer to it. False if its key was purged since the ticket was had.
-    pub(crate) fn store(&self, key: &CacheKey, ticket: Ticket, object: Arc<Object>) -> bool {
-        let variants_max = self.route.variants_max;
-        self.proxy.store.put(key, ticket, &self.head.headers, object, variants_max)
-    }
-
     /// Whether others may share what is fetched for it.
     fn is_shareable(&self) -> bool {
         self.head.method == Method::GET && Requested::of(&self.head.headers) == Requested::Whole
@@ -137,7 +131,8 @@ pub(crate) async fn handle(
         Ok(ask) => answer(&ask.with_interims(interims), body).await,
         Err(error) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
     };
-    verdict.count(&proxy.counters);
+    let elapsed = started.elapsed();
+    verdict.count(&proxy.counters, elapsed);
     info!(
         target: "access",
         %client,
@@ -145,7 +140,7 @@ pub(crate) async fn handle(
         uri = %head.uri,
         status = response.status().as_u16(),
         cache = verdict.as_str(),
-        elapsed_us = started.elapsed().as_micros(),
+        elapsed_us = elapsed.as_micros(),
         "request"
     );
     response
@@ -229,8 +224,11 @@ impl Verdict {
         }
     }
 
-    fn count(self, counters: &Counters) {
+    fn count(self, counters: &Counters, elapsed: Duration) {
         let counters = counters.here();
+        if let Self::Hit(_) = self {
+            counters.hit_latency.record(elapsed);
+        }
         match self {
             Self::Hit(HitReason::Fresh) => counters.hits.increment(),
             Self::Hit(_) => counters.stale_hits.increment(),

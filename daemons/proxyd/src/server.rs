@@ -5,7 +5,6 @@ use std::{error::Error as StdError, net::SocketAddr, sync::Arc};
 use selat_proto::{socket::Daemon as Program, v1};
 use selat_runtime::{
     control::{Actor, Orders},
-    events::Events,
     life::{self, Beginning, Identity, LifeError},
     listen::ListenError,
     log::LogControl,
@@ -68,7 +67,6 @@ pub async fn run(config: Config, launch: Launch) -> Result<(), Error> {
 struct Server<S> {
     config: Config,
     log: LogControl,
-    events: Events,
     front: Arc<Front>,
     http: HttpListeners<S>,
     relay: Arc<Relay>,
@@ -86,6 +84,7 @@ fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>
             route,
             Store::new(config.store.memory_bytes, config.store.object_bytes),
             counters,
+            events.clone(),
         ),
         Connections::new(config.connections_max, threads),
         config.http_limits.clone(),
@@ -97,7 +96,6 @@ fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>
     let mut server = Server {
         http,
         log,
-        events,
         front,
         udp: Relaying::new(&relay, workers),
         tcp: Relaying::new(&relay, workers),
@@ -164,7 +162,7 @@ where
     }
 
     fn execute(&mut self, command: Command, actor: Actor) {
-        control::execute(&self.front.proxy, command, actor, &self.events);
+        control::execute(&self.front.proxy, command, actor);
     }
 
     fn listeners(&self) -> Vec<v1::Listener> {

@@ -10,7 +10,7 @@ use http::Uri;
 use selat_proto::socket::Daemon;
 use selat_proto::v1::{
     CacheServiceGetStatsRequest, EntrySort, FlushRequest, ListEntriesRequest, PurgeRequest,
-    ShowEntryRequest,
+    ShowEntryRequest, purge_request,
 };
 
 use crate::cli::Global;
@@ -147,6 +147,7 @@ async fn list(
         prefix: listing.prefix.clone(),
         sort: EntrySort::from(listing.sort).into(),
         limit: listing.limit,
+        tag: String::new(),
     };
     let entries = control.collect(control.cache().list_entries(request)).await?;
     output.show(&entries::Entries { entries, limit: listing.limit })
@@ -159,7 +160,8 @@ async fn show(control: &Control, url: &str, output: &mut Output<'_, '_>) -> anyh
 }
 
 async fn purge(control: &Control, url: &str, output: &mut Output<'_, '_>) -> anyhow::Result<()> {
-    let request = PurgeRequest { url: url.to_owned() };
+    let selection = Some(purge_request::Selection::Url(url.to_owned()));
+    let request = PurgeRequest { selection, ..PurgeRequest::default() };
     let purged = control.answer(control.cache().purge(request)).await?;
     let of = format!(" of {url}");
     let (count, bytes) = (purged.purged_count, purged.purged_bytes);

@@ -237,13 +237,33 @@ impl CacheService for Mood {
             hits: 5,
             last_hit_time: at(1_700_000_002),
             origin: "http://127.0.0.1:8000".to_owned(),
+            tags: vec!["news".to_owned()],
+            lifetime_source: "max-age".to_owned(),
         };
         Ok(Response::new(ShowEntryResponse { url, variants: vec![variant] }))
     }
 
+    async fn explain(&self, request: Request<ExplainRequest>) -> Answer<ExplainResponse> {
+        self.allow().await?;
+        Ok(Response::new(ExplainResponse {
+            url: request.into_inner().url,
+            decision: CacheDecision::Fetch.into(),
+            reason: "absent".to_owned(),
+            rule: "Nothing is stored for it.".to_owned(),
+            clause: "RFC 9111 §4".to_owned(),
+            next: "The origin is asked.".to_owned(),
+            ..Default::default()
+        }))
+    }
+
     async fn purge(&self, request: Request<PurgeRequest>) -> Answer<PurgeResponse> {
         self.allow().await?;
-        let is_stored = !request.into_inner().url.ends_with("/never");
+        let request = request.into_inner();
+        let is_never = matches!(
+            &request.selection,
+            Some(purge_request::Selection::Url(url)) if url.ends_with("/never")
+        );
+        let is_stored = !is_never;
         let (purged_count, purged_bytes) = if is_stored { (2, 2048) } else { (0, 0) };
         Ok(Response::new(PurgeResponse { purged_count, purged_bytes }))
     }

@@ -1,10 +1,12 @@
-//! Keeps out of the store what was on its way when its key was purged.
+//! Keeps out of the store what was on its way when it was purged.
 //!
-//! A fill notes the epoch of its key before it asks the origin, and may store only while that epoch
-//! lasts. A purge ends the epoch, then removes. So whatever a fill stored before is removed, and whatever comes
-//! after is refused.
+//! A fill takes a ticket before it asks the origin, and may store only if nothing that it brings was purged
+//! since. A purge ends the epoch of its key, or, where it is for many, is remembered for the fills that began
+//! before it; only then it removes. So whatever a fill stored before is removed, and whatever comes
+//! after is refused, without harm to fills that the purge does not concern.
 
 use std::{
+    collections::VecDeque,
     hash::BuildHasher,
     sync::{Mutex, MutexGuard, PoisonError, RwLock},
 };
@@ -12,30 +14,43 @@ use std::{
 use foldhash::fast::RandomState;
 use selat_core::cache::key::CacheKey;
 
+use super::{selection::Selection, tags::Tags};
+
 /// Epochs kept; keys that share one refuse each other's fills now and then, and nothing worse.
 const SLOTS: usize = 1024;
+
+/// Purges of many that are remembered. A fill that began before all of them is refused.
+const PURGES_MAX: usize = 256;
 
 /// The epochs of all keys.
 #[derive(Debug)]
 pub(crate) struct Epochs {
     hasher: RandomState,
-    /// Ends with every purge of more than one key.
-    all: RwLock<u64>,
+    purges: RwLock<Purges>,
     slots: Box<[Mutex<u64>]>,
+}
+
+/// The purges of many, by number.
+#[derive(Debug, Default)]
+struct Purges {
+    /// Number of the first that is remembered.
+    first: u64,
+    last: VecDeque<Selection>,
 }
 
 /// The epoch in which a fill began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
     slot: usize,
-    all: u64,
+    /// Number of the next purge of many.
+    purge: u64,
     own: u64,
 }
 
 impl Ticket {
-    /// The ticket after a purge of its key that its holder made itself: any other ends it as before.
+    /// The ticket of a fill that has itself purged its key since.
     pub(crate) fn after_own_purge(self) -> Self {
-        Self { own: self.own + 1, ..self }
+        Self { own: self.own.wrapping_add(1), ..self }
     }
 }
 
@@ -43,7 +58,7 @@ impl Epochs {
     pub(crate) fn new() -> Self {
         Self {
             hasher: RandomState::default(),
-            all: RwLock::new(0),
+            purges: RwLock::default(),
             slots: (0..SLOTS).map(|_| Mutex::new(0)).collect(),
         }
     }
@@ -51,26 +66,32 @@ impl Epochs {
     /// The epoch of `key` now.
     pub(crate) fn ticket(&self, key: &CacheKey) -> Ticket {
         let slot = self.slot(key);
-        let all = *self.all.read().unwrap_or_else(PoisonError::into_inner);
-        Ticket { slot, all, own: *self.lock(slot) }
+        let purge = self.purges.read().unwrap_or_else(PoisonError::into_inner).next();
+        Ticket { slot, purge, own: *self.lock(slot) }
     }
 
-    /// Does `store` unless the ticket's epoch has ended. While it does, none of its key ends, and
-    /// nothing else is stored under it.
-    pub(crate) fn while_valid<T>(&self, ticket: Ticket, store: impl FnOnce() -> T) -> Option<T> {
-        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+    /// Does `store` unless a response under `key` with these tags was purged since the ticket was
+    /// had. While it does, none is, and nothing else is stored under the key.
+    pub(crate) fn while_valid<T>(
+        &self,
+        ticket: Ticket,
+        key: &CacheKey,
+        tags: &Tags,
+        store: impl FnOnce() -> T,
+    ) -> Option<T> {
+        let purges = self.purges.read().unwrap_or_else(PoisonError::into_inner);
         let own = self.lock(ticket.slot);
-        (*all == ticket.all && *own == ticket.own).then(store)
+        (*own == ticket.own && !purges.concern(ticket, key, tags)).then(store)
     }
 
-    /// Ends the epoch of `key`.
-    pub(crate) fn end(&self, key: &CacheKey) {
-        *self.lock(self.slot(key)) += 1;
-    }
-
-    /// Ends the epochs of all keys.
-    pub(crate) fn end_all(&self) {
-        *self.all.write().unwrap_or_else(PoisonError::into_inner) += 1;
+    /// Ends the epoch of what is selected.
+    pub(crate) fn end(&self, selection: &Selection) {
+        if let Selection::Key(key) = selection {
+            *self.lock(self.slot(key)) += 1;
+        } else {
+            let mut purges = self.purges.write().unwrap_or_else(PoisonError::into_inner);
+            purges.remember(selection.clone());
+        }
     }
 
     fn slot(&self, key: &CacheKey) -> usize {
@@ -80,5 +101,65 @@ impl Epochs {
 
     fn lock(&self, slot: usize) -> MutexGuard<'_, u64> {
         self.slots[slot].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Purges {
+    fn next(&self) -> u64 {
+        self.first + self.last.len() as u64
+    }
+
+    fn remember(&mut self, selection: Selection) {
+        if self.last.len() == PURGES_MAX {
+            self.last.pop_front();
+            self.first += 1;
+        }
+        self.last.push_back(selection);
+    }
+
+    /// Whether any purge since the ticket was had may concern such a response.
+    fn concern(&self, ticket: Ticket, key: &CacheKey, tags: &Tags) -> bool {
+        let Some(known) = ticket.purge.checked_sub(self.first) else { return true };
+        let known = usize::try_from(known).unwrap_or(usize::MAX);
+        self.last.iter().skip(known).any(|selection| selection.matches(key, tags))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(path: &str) -> CacheKey {
+        CacheKey::from(format!("default http://host{path}").as_str())
+    }
+
+    fn is_valid(epochs: &Epochs, ticket: Ticket, key: &CacheKey) -> bool {
+        epochs.while_valid(ticket, key, &Tags::default(), || ()).is_some()
+    }
+
+    #[test]
+    fn a_fill_is_refused_only_if_it_was_purged_since_it_began() {
+        let epochs = Epochs::new();
+        let (a, b) = (key("/a"), key("/b"));
+        let before = [epochs.ticket(&a), epochs.ticket(&b)];
+        epochs.end(&Selection::prefix("default", "http://host/a"));
+        assert!(!is_valid(&epochs, before[0], &a));
+        assert!(is_valid(&epochs, before[1], &b));
+        assert!(is_valid(&epochs, epochs.ticket(&a), &a));
+        epochs.end(&Selection::Key(b.clone()));
+        assert!(!is_valid(&epochs, before[1], &b));
+    }
+
+    #[test]
+    fn a_fill_older_than_all_remembered_purges_is_refused() {
+        let epochs = Epochs::new();
+        let (a, elsewhere) = (key("/a"), Selection::prefix("default", "http://elsewhere/"));
+        let ticket = epochs.ticket(&a);
+        for _ in 0..PURGES_MAX {
+            epochs.end(&elsewhere);
+        }
+        assert!(is_valid(&epochs, ticket, &a));
+        epochs.end(&elsewhere);
+        assert!(!is_valid(&epochs, ticket, &a));
     }
 }

@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use selat_core::cache::key::CacheKey;
 use tokio::sync::watch;
 
-use super::{filling::Filling, object::Object};
+use super::{filling::Filling, object::Object, selection::Selection};
 
 /// What came of a fetch.
 #[derive(Clone, Debug)]
@@ -58,14 +58,18 @@ impl Flights {
         }
     }
 
-    /// Lets no further request join the fetch for `key`: what it brings is no longer wanted.
-    pub(crate) fn leave(&self, key: &CacheKey) {
-        self.0.remove(key);
+    /// Whether a fetch for `key` is under way.
+    pub(crate) fn is_fetching(&self, key: &CacheKey) -> bool {
+        self.0.contains_key(key)
     }
 
-    /// Lets no further request join any fetch.
-    pub(crate) fn leave_all(&self) {
-        self.0.clear();
+    /// Lets no further request join a fetch whose response may be selected: it is no longer wanted.
+    pub(crate) fn leave_selected(&self, selection: &Selection) {
+        if let Selection::Key(key) = selection {
+            self.0.remove(key);
+        } else {
+            self.0.retain(|key, _| !selection.may_match(key));
+        }
     }
 }
 

@@ -5,10 +5,18 @@
 //! 2. [`flight`] makes one fetch out of concurrent misses for a key.
 //! 3. [`filling`] is a response on its way into the store: many read it while it arrives.
 //! 4. [`epochs`] keeps out of the store what was on its way when it was purged.
+//! 5. [`index`] finds what is stored by the prefix of its URL and by its [`tags`]; a [`selection`] is
+//!    what a purge or a listing is about.
 
 pub(crate) mod content;
 pub(crate) mod epochs;
 pub(crate) mod filling;
 pub(crate) mod flight;
+pub(crate) mod index;
 pub(crate) mod object;
+pub(crate) mod selection;
 pub(crate) mod store;
+pub(crate) mod tags;
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use std::{
 use http::HeaderMap;
 use selat_core::cache::stored::StoredMeta;
 
-use super::content::Content;
+use super::{content::Content, tags::Tags};
 
 /// Bytes that keeping one header field costs beside its name and value.
 const FIELD_OVERHEAD_BYTES: usize = 64;
@@ -25,6 +25,8 @@ pub(crate) struct Object {
     pub(crate) content: Content,
     /// Where it came from: `scheme://host:port`.
     pub(crate) origin: Arc<str>,
+    /// What its origin lets it be purged by.
+    pub(crate) tags: Tags,
     /// How often it was of use.
     pub(crate) uses: Uses,
 }
@@ -45,7 +47,21 @@ impl Object {
             .iter()
             .map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD_BYTES)
             .sum();
-        (size_of::<Self>() + fields) as u64 + self.content.memory_bytes()
+        (size_of::<Self>() + fields) as u64 + self.content.memory_bytes() + self.tags.memory_bytes()
+    }
+
+    /// The same, marked stale by a soft purge.
+    pub(crate) fn marked_stale(&self) -> Self {
+        let mut meta = self.meta.clone();
+        meta.mark_stale();
+        Self {
+            meta,
+            headers: self.headers.clone(),
+            content: self.content.clone(),
+            origin: Arc::clone(&self.origin),
+            tags: self.tags.clone(),
+            uses: Uses::continuing(&self.uses),
+        }
     }
 }
 

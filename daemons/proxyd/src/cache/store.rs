@@ -1,9 +1,14 @@
 //! The store: resources by key, each with its variants, bounded in bytes with what keeping them
 //! costs, evicted by S3-FIFO (quick_cache), which a scan does not flush.
+//!
+//! A hit takes the read lock of one shard and nothing else. Whoever changes a resource brings the
+//! [`Index`] up to date after the shard's lock is released, also for what was evicted by the change.
 
 use std::{
+    cell::Cell,
+    ops::{Add, AddAssign},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::SystemTime,
@@ -20,7 +25,10 @@ use smallvec::SmallVec;
 
 use super::{
     epochs::{Epochs, Ticket},
+    index::{Cursor, Index},
     object::Object,
+    selection::Selection,
+    tags::Tags,
 };
 
 /// Bytes that keeping a resource costs beside its key and objects: the map's and the queues' entries.
@@ -39,12 +47,15 @@ const EXPECTED_RESOURCE_BYTES: u64 = 16 << 10;
 #[derive(Debug)]
 pub(crate) struct Resource {
     /// Newest first.
-    pub(crate) variants: SmallVec<[Arc<Object>; 1]>,
+    pub(crate) variants: Variants,
     bytes: u64,
 }
 
+/// Responses to one key.
+type Variants = SmallVec<[Arc<Object>; 1]>;
+
 impl Resource {
-    fn new(key: &CacheKey, variants: SmallVec<[Arc<Object>; 1]>) -> Self {
+    fn new(key: &CacheKey, variants: Variants) -> Self {
         let objects: u64 = variants.iter().map(|object| object.memory_bytes()).sum();
         let own = size_of::<Self>() + key.as_str().len() + RESOURCE_OVERHEAD_BYTES;
         Self { bytes: objects + own as u64, variants }
@@ -54,26 +65,70 @@ impl Resource {
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.bytes
     }
+
+    /// The tags of all its variants.
+    pub(crate) fn tags(&self) -> Tags {
+        Tags::union(self.variants.iter().map(|object| &object.tags))
+    }
 }
 
-/// How much was removed.
+/// How much was meant by a purge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Removed {
+pub(crate) struct Purged {
     /// Variants.
     pub(crate) variants: u64,
-    /// Bytes that they took.
+    /// Bytes that they take or took.
     pub(crate) bytes: u64,
+}
+
+impl Add for Purged {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { variants: self.variants + other.variants, bytes: self.bytes + other.bytes }
+    }
+}
+
+impl AddAssign for Purged {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+/// What a purge does with what it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PurgeMode {
+    /// Remove it.
+    Remove,
+    /// Mark it stale: it is validated before it is next served, or served stale where that is
+    /// allowed.
+    MarkStale,
+    /// Only count it.
+    Count,
+}
+
+impl PurgeMode {
+    /// What was done, in logs.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Remove => "removed",
+            Self::MarkStale => "marked stale",
+            Self::Count => "counted",
+        }
+    }
 }
 
 /// Stored responses, shared by all threads.
 #[derive(Debug)]
 pub(crate) struct Store {
     resources: Cache<CacheKey, Arc<Resource>, Bytes, RandomState, Evictions>,
+    index: Index,
     epochs: Epochs,
     /// Variants stored now.
     variants: Arc<AtomicU64>,
-    evicted: Arc<AtomicU64>,
-    purged: AtomicU64,
+    evictions: Evictions,
+    removed: AtomicU64,
+    marked_stale: AtomicU64,
 }
 
 impl Store {
@@ -88,20 +143,27 @@ impl Store {
             .shards(usize::try_from(shards).unwrap_or(1))
             .build();
         let variants = Arc::new(AtomicU64::new(0));
-        let evicted = Arc::new(AtomicU64::new(0));
-        let evictions =
-            Evictions { variants: Arc::clone(&variants), evicted: Arc::clone(&evicted) };
+        let evictions = Evictions { variants: Arc::clone(&variants), ..Evictions::default() };
         let hasher = RandomState::default();
         let resources = match options {
-            Ok(options) => Cache::with_options(options, Bytes, hasher, evictions),
-            Err(_) => Cache::with(1 << 10, memory_bytes, Bytes, hasher, evictions),
+            Ok(options) => Cache::with_options(options, Bytes, hasher, evictions.clone()),
+            Err(_) => Cache::with(1 << 10, memory_bytes, Bytes, hasher, evictions.clone()),
         };
-        Self { resources, epochs: Epochs::new(), variants, evicted, purged: AtomicU64::new(0) }
+        Self {
+            resources,
+            index: Index::new(),
+            epochs: Epochs::new(),
+            variants,
+            evictions,
+            removed: AtomicU64::new(0),
+            marked_stale: AtomicU64::new(0),
+        }
     }
 
     /// Changes how many bytes of resources it may hold; what is too much is removed.
     pub(crate) fn set_capacity(&self, memory_bytes: u64) {
         self.resources.set_capacity(memory_bytes);
+        self.forget_evicted();
     }
 
     /// Bytes of resources that it may hold.
@@ -124,7 +186,7 @@ impl Store {
         self.epochs.ticket(key)
     }
 
-    /// Stores `object` in place of what a request with these fields selects. False if the key was
+    /// Stores `object` in place of what a request with these fields selects. False if it was
     /// purged since the ticket was had.
     pub(crate) fn put(
         &self,
@@ -134,11 +196,11 @@ impl Store {
         object: Arc<Object>,
         variants_max: usize,
     ) -> bool {
-        let stored = self.epochs.while_valid(ticket, || {
+        let stored = self.epochs.while_valid(ticket, key, &object.tags, || {
             self.change(key, |before| {
                 let kept = before.into_iter().flat_map(|resource| &resource.variants);
                 let others = kept.filter(|variant| !variant.meta.vary().matches(request)).cloned();
-                let mut variants: SmallVec<[_; 1]> = SmallVec::new();
+                let mut variants = Variants::new();
                 variants.push(Arc::clone(&object));
                 variants.extend(others);
                 cap(&mut variants, variants_max);
@@ -148,35 +210,85 @@ impl Store {
         stored.is_some()
     }
 
+    /// Stores `object`, which the origin made of `before` by an update, in its place. False if
+    /// `before` is not stored any more, purged above all: an update brings nothing back.
+    pub(crate) fn update(
+        &self,
+        key: &CacheKey,
+        ticket: Ticket,
+        before: &Arc<Object>,
+        object: &Arc<Object>,
+    ) -> bool {
+        let stored = Cell::new(false);
+        self.epochs.while_valid(ticket, key, &object.tags, || {
+            self.change_stored(key, |resource| {
+                let mut variants = resource.variants.clone();
+                let place = variants.iter().position(|variant| Arc::ptr_eq(variant, before));
+                stored.set(place.is_some());
+                if let Some(place) = place {
+                    variants.remove(place);
+                    variants.insert(0, Arc::clone(object));
+                }
+                Some(Resource::new(key, variants))
+            });
+        });
+        stored.get()
+    }
+
     /// Removes what a request with these fields selects: it is no longer true.
     pub(crate) fn drop_variant(&self, key: &CacheKey, ticket: Ticket, request: &HeaderMap) {
-        self.epochs.while_valid(ticket, || {
-            self.change(key, |before| {
-                let mut variants = before?.variants.clone();
+        self.epochs.while_valid(ticket, key, &Tags::default(), || {
+            self.change_stored(key, |before| {
+                let mut variants = before.variants.clone();
                 variants.retain(|variant| !variant.meta.vary().matches(request));
                 (!variants.is_empty()).then(|| Resource::new(key, variants))
             });
         });
     }
 
-    /// Removes all variants under a key. What is on its way there will not be stored.
-    pub(crate) fn purge(&self, key: &CacheKey) -> Removed {
-        self.epochs.end(key);
-        self.resources.remove(key).map(|(_, resource)| self.removed(&resource)).unwrap_or_default()
+    /// Ends the epoch of what is selected: what is on its way will not be stored.
+    pub(crate) fn end_epoch(&self, selection: &Selection) {
+        self.epochs.end(selection);
     }
 
-    /// Removes everything. What is on its way will not be stored.
-    pub(crate) fn flush(&self) -> Removed {
-        self.epochs.end_all();
-        self.resources.drain().fold(Removed::default(), |total, (_, resource)| {
-            let Removed { variants, bytes } = self.removed(&resource);
-            Removed { variants: total.variants + variants, bytes: total.bytes + bytes }
-        })
+    /// The next keys under which something may be selected, a step's worth; `None` after the last.
+    pub(crate) fn next_keys(
+        &self,
+        selection: &Selection,
+        cursor: &mut Cursor,
+    ) -> Option<Vec<CacheKey>> {
+        self.index.next(selection, cursor)
     }
 
-    /// Everything stored, in no order, as it was at about one moment.
-    pub(crate) fn resources(&self) -> impl Iterator<Item = (CacheKey, Arc<Resource>)> + '_ {
-        self.resources.iter()
+    /// Purges what is selected under one key.
+    pub(crate) fn purge(&self, key: &CacheKey, selection: &Selection, mode: PurgeMode) -> Purged {
+        let counted = Cell::new(Purged::default());
+        let change = |resource: &Resource| {
+            let (meant, mut kept): (Variants, Variants) = resource
+                .variants
+                .iter()
+                .cloned()
+                .partition(|object| selection.matches(key, &object.tags));
+            counted.set(purged(resource, &meant));
+            if mode == PurgeMode::MarkStale {
+                kept = resource.variants.iter().map(|object| stale(object, &meant)).collect();
+            }
+            (!kept.is_empty()).then(|| Resource::new(key, kept))
+        };
+        match mode {
+            PurgeMode::Count => {
+                self.resources.peek(key).map(|resource| change(&resource));
+            }
+            PurgeMode::Remove => {
+                self.change_stored(key, change);
+                self.removed.fetch_add(counted.get().variants, Relaxed);
+            }
+            PurgeMode::MarkStale => {
+                self.change_stored(key, change);
+                self.marked_stale.fetch_add(counted.get().variants, Relaxed);
+            }
+        }
+        counted.get()
     }
 
     /// Variants stored now.
@@ -191,48 +303,92 @@ impl Store {
 
     /// Variants removed to make room, since start.
     pub(crate) fn evicted(&self) -> u64 {
-        self.evicted.load(Relaxed)
+        self.evictions.count.load(Relaxed)
     }
 
-    /// Variants removed by purges and flushes, since start.
-    pub(crate) fn purged(&self) -> u64 {
-        self.purged.load(Relaxed)
+    /// Variants that purges, flushes and unsafe requests removed, since start.
+    pub(crate) fn removed(&self) -> u64 {
+        self.removed.load(Relaxed)
     }
 
-    /// Puts what `change` makes of a resource in its place, as one step.
+    /// Variants that soft purges marked stale, since start.
+    pub(crate) fn marked_stale(&self) -> u64 {
+        self.marked_stale.load(Relaxed)
+    }
+
+    /// Keys and tags that the index knows.
+    #[cfg(test)]
+    pub(crate) fn indexed(&self) -> (usize, usize) {
+        self.index.sizes()
+    }
+
+    /// Puts what `change` makes of what is or is not stored in its place, as one step.
     fn change(&self, key: &CacheKey, change: impl Fn(Option<&Resource>) -> Option<Resource>) {
-        let count = |resource: &Resource| resource.variants.len() as u64;
-        let entry = self.resources.entry(key, None, |_, stored| {
-            self.variants.fetch_sub(count(stored), Relaxed);
-            match change(Some(stored)) {
-                Some(resource) => {
-                    self.variants.fetch_add(count(&resource), Relaxed);
-                    *stored = Arc::new(resource);
-                    EntryAction::Retain(())
-                }
-                None => EntryAction::Remove,
-            }
-        });
+        let entry =
+            self.resources.entry(key, None, |_, stored| self.replace(stored, change(Some(stored))));
         if let EntryResult::Vacant(place) = entry
             && let Some(resource) = change(None)
         {
-            self.variants.fetch_add(count(&resource), Relaxed);
-            if let Err(refused) = place.insert(Arc::new(resource)) {
-                self.variants.fetch_sub(count(&refused), Relaxed);
+            let count = resource.variants.len() as u64;
+            self.variants.fetch_add(count, Relaxed);
+            if place.insert(Arc::new(resource)).is_err() {
+                self.variants.fetch_sub(count, Relaxed);
             }
         }
+        self.sync(key);
     }
 
-    fn removed(&self, resource: &Resource) -> Removed {
-        let variants = resource.variants.len() as u64;
-        self.variants.fetch_sub(variants, Relaxed);
-        self.purged.fetch_add(variants, Relaxed);
-        Removed { variants, bytes: resource.bytes }
+    /// Puts what `change` makes of what is stored in its place, as one step; nothing where nothing is.
+    fn change_stored(&self, key: &CacheKey, change: impl Fn(&Resource) -> Option<Resource>) {
+        self.change(key, |before| before.and_then(&change));
+    }
+
+    fn replace(
+        &self,
+        stored: &mut Arc<Resource>,
+        with: Option<Resource>,
+    ) -> EntryAction<Arc<Resource>> {
+        self.variants.fetch_sub(stored.variants.len() as u64, Relaxed);
+        let Some(resource) = with else { return EntryAction::Remove };
+        self.variants.fetch_add(resource.variants.len() as u64, Relaxed);
+        // What was stored is let go after the lock.
+        EntryAction::Retain(std::mem::replace(stored, Arc::new(resource)))
+    }
+
+    /// Brings the index up to date after a change under `key`.
+    fn sync(&self, key: &CacheKey) {
+        self.index.sync(key, || self.resources.peek(key).map(|resource| resource.tags()));
+        self.forget_evicted();
+    }
+
+    fn forget_evicted(&self) {
+        for key in self.evictions.take() {
+            self.index.sync(&key, || self.resources.peek(&key).map(|resource| resource.tags()));
+        }
+    }
+}
+
+/// How much `meant` is of `resource`: with what keeping the resource costs where it is all of it.
+fn purged(resource: &Resource, meant: &Variants) -> Purged {
+    let bytes = if meant.len() == resource.variants.len() {
+        resource.bytes
+    } else {
+        meant.iter().map(|object| object.memory_bytes()).sum()
+    };
+    Purged { variants: meant.len() as u64, bytes }
+}
+
+/// `object` marked stale if it is `meant`.
+fn stale(object: &Arc<Object>, meant: &Variants) -> Arc<Object> {
+    if meant.iter().any(|one| Arc::ptr_eq(one, object)) {
+        Arc::new(object.marked_stale())
+    } else {
+        Arc::clone(object)
     }
 }
 
 /// Leaves the newest variant and those that were of use most recently.
-fn cap(variants: &mut SmallVec<[Arc<Object>; 1]>, max: usize) {
+fn cap(variants: &mut Variants, max: usize) {
     while variants.len() > max.max(1) {
         let used = |object: &Object| {
             object.uses.last().unwrap_or(SystemTime::UNIX_EPOCH).max(object.meta.received())
@@ -253,19 +409,29 @@ impl Weighter<CacheKey, Arc<Resource>> for Bytes {
     }
 }
 
-/// Counts what is evicted.
-#[derive(Clone, Debug)]
+/// Counts what is evicted, and keeps its keys until the index has been told.
+#[derive(Clone, Debug, Default)]
 struct Evictions {
     variants: Arc<AtomicU64>,
-    evicted: Arc<AtomicU64>,
+    count: Arc<AtomicU64>,
+    keys: Arc<Mutex<Vec<CacheKey>>>,
+}
+
+impl Evictions {
+    fn take(&self) -> Vec<CacheKey> {
+        std::mem::take(&mut self.keys.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Lifecycle<CacheKey, Arc<Resource>> for Evictions {
-    type RequestState = ();
+    /// What was evicted is let go after the shard's lock.
+    type RequestState = SmallVec<[Arc<Resource>; 4]>;
 
-    fn on_evict(&self, (): &mut (), _: CacheKey, resource: Arc<Resource>) {
+    fn on_evict(&self, gone: &mut Self::RequestState, key: CacheKey, resource: Arc<Resource>) {
         let count = resource.variants.len() as u64;
         self.variants.fetch_sub(count, Relaxed);
-        self.evicted.fetch_add(count, Relaxed);
+        self.count.fetch_add(count, Relaxed);
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(key);
+        gone.push(resource);
     }
 }

@@ -2,19 +2,25 @@
 
 use std::{pin::Pin, sync::Arc, time::SystemTime};
 
-use futures_util::{Stream, stream};
-use http::{HeaderMap, Uri};
-use selat_core::{cache::key::CacheKey, http::target::Target};
+use futures_util::Stream;
 use selat_proto::v1::{
-    CacheServiceGetStatsRequest, CacheServiceGetStatsResponse, FlushRequest, FlushResponse,
-    ListEntriesRequest, ListEntriesResponse, PurgeRequest, PurgeResponse, ShowEntryRequest,
-    ShowEntryResponse, cache_service_server::CacheService,
+    CacheServiceGetStatsRequest, CacheServiceGetStatsResponse, ExplainRequest, ExplainResponse,
+    FlushRequest, FlushResponse, ListEntriesRequest, ListEntriesResponse, PurgeRequest,
+    PurgeResponse, ShowEntryRequest, ShowEntryResponse, cache_service_server::CacheService,
+    purge_request,
 };
 use selat_runtime::control::{Actor, Command as Order, Orders};
 use tonic::{Request, Response, Status};
 
-use super::{Command, entries, stats};
-use crate::proxy::Proxy;
+use super::{Command, entries, explain, stats, url};
+use crate::{
+    cache::{
+        selection::Selection,
+        store::{PurgeMode, Purged},
+    },
+    proxy::Proxy,
+    purge::Purge,
+};
 
 /// What the service answers from, and where its orders go.
 #[derive(Debug)]
@@ -39,9 +45,8 @@ impl CacheService for CacheControl {
         &self,
         request: Request<ListEntriesRequest>,
     ) -> Result<Response<Self::ListEntriesStream>, Status> {
-        let asked = request.into_inner();
-        let entries = entries::list(&self.proxy, &asked, SystemTime::now());
-        Ok(Response::new(Box::pin(stream::iter(entries.into_iter().map(Ok)))))
+        let listed = entries::list(Arc::clone(&self.proxy), &request.into_inner()).await;
+        Ok(Response::new(Box::pin(listed)))
     }
 
     async fn show_entry(
@@ -49,7 +54,7 @@ impl CacheService for CacheControl {
         request: Request<ShowEntryRequest>,
     ) -> Result<Response<ShowEntryResponse>, Status> {
         let url = request.into_inner().url;
-        let key = self.key(&url)?;
+        let key = url::key(self.proxy.route.load().namespace, &url)?;
         let stored = self.proxy.store.peek(key.as_str());
         let resource = stored
             .ok_or_else(|| Status::not_found(format!("nothing is stored for {}", key.uri())))?;
@@ -59,48 +64,62 @@ impl CacheService for CacheControl {
         Ok(Response::new(ShowEntryResponse { url: key.uri().to_owned(), variants }))
     }
 
+    async fn explain(
+        &self,
+        request: Request<ExplainRequest>,
+    ) -> Result<Response<ExplainResponse>, Status> {
+        explain::explain(&self.proxy, request.into_inner(), SystemTime::now()).map(Response::new)
+    }
+
     async fn purge(
         &self,
         request: Request<PurgeRequest>,
     ) -> Result<Response<PurgeResponse>, Status> {
         let actor = Actor::of(&request);
-        let key = self.key(&request.into_inner().url)?;
-        let order = |reply| Order::Own(Command::Purge { key, reply });
-        let removed = self.orders.give(actor, order).await?;
-        Ok(Response::new(PurgeResponse {
-            purged_count: removed.variants,
-            purged_bytes: removed.bytes,
-        }))
+        let asked = request.into_inner();
+        let mode = match (asked.dry_run, asked.soft) {
+            (true, _) => PurgeMode::Count,
+            (false, true) => PurgeMode::MarkStale,
+            (false, false) => PurgeMode::Remove,
+        };
+        let selection = self.selection(asked)?;
+        let purged = self.order(actor, Purge { selection, mode }).await?;
+        let Purged { variants: purged_count, bytes: purged_bytes } = purged;
+        Ok(Response::new(PurgeResponse { purged_count, purged_bytes }))
     }
 
     async fn flush(
         &self,
         request: Request<FlushRequest>,
     ) -> Result<Response<FlushResponse>, Status> {
-        let order = |reply| Order::Own(Command::Flush { reply });
-        let removed = self.orders.give(Actor::of(&request), order).await?;
-        Ok(Response::new(FlushResponse {
-            purged_count: removed.variants,
-            purged_bytes: removed.bytes,
-        }))
+        let flush = Purge { selection: Selection::All, mode: PurgeMode::Remove };
+        let purged = self.order(Actor::of(&request), flush).await?;
+        let Purged { variants: purged_count, bytes: purged_bytes } = purged;
+        Ok(Response::new(FlushResponse { purged_count, purged_bytes }))
     }
 }
 
 impl CacheControl {
-    /// The key that a client's request for `url` would have.
-    fn key(&self, url: &str) -> Result<CacheKey, Status> {
-        let wrong = |why: &str| {
-            Status::invalid_argument(format!(
-                "{url:?} is no URL that a client could ask for, such as http://127.0.0.1:8080/: {why}"
-            ))
-        };
-        let uri: Uri = url.parse().map_err(|_| wrong("it cannot be read"))?;
-        if uri.scheme_str() != Some("http") {
-            return Err(wrong("it does not begin with http://"));
+    async fn order(&self, actor: Actor, purge: Purge) -> Result<Purged, Status> {
+        let order = |reply| Order::Own(Command::Purge { purge, reply });
+        Ok(self.orders.give(actor, order).await?)
+    }
+
+    fn selection(&self, asked: PurgeRequest) -> Result<Selection, Status> {
+        use purge_request::Selection as Asked;
+        let namespace = self.proxy.route.load().namespace;
+        let empty = |what| Status::invalid_argument(format!("an empty {what} selects nothing"));
+        match asked.selection {
+            Some(Asked::Url(url)) => Ok(Selection::Key(url::key(namespace, &url)?)),
+            Some(Asked::Prefix(prefix)) if prefix.is_empty() => Err(empty("prefix")),
+            Some(Asked::Prefix(prefix)) => Ok(Selection::prefix(namespace, &prefix)),
+            Some(Asked::Tag(tag)) if tag.is_empty() => Err(empty("tag")),
+            Some(Asked::Tag(tag)) => Ok(Selection::Tag(tag.into())),
+            Some(Asked::Regex(pattern)) if pattern.is_empty() => Err(empty("pattern")),
+            Some(Asked::Regex(pattern)) => {
+                Selection::pattern(&pattern, !asked.unanchored).map_err(Status::invalid_argument)
+            }
+            None => Err(Status::invalid_argument("a URL, prefix, tag or pattern is needed")),
         }
-        let headers = HeaderMap::new();
-        let target =
-            Target::of(&uri, &headers, false).map_err(|error| wrong(&error.to_string()))?;
-        Ok(CacheKey::new(self.proxy.route.load().namespace, &target))
     }
 }

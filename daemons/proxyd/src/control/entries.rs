@@ -2,15 +2,25 @@
 
 use std::{
     cmp::Reverse,
+    future,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
+use futures_util::{Stream, StreamExt, stream};
 use http::HeaderMap;
 use selat_core::cache::{key::CacheKey, stored::StoredMeta};
 use selat_proto::v1::{EntrySort, Field, ListEntriesRequest, ListEntriesResponse, Variant};
+use tokio::task;
+use tonic::Status;
 
 use crate::{
-    cache::{object::Object, store::Resource},
+    cache::{
+        index::Cursor,
+        object::Object,
+        selection::Selection,
+        store::{Resource, Store},
+    },
     proxy::Proxy,
 };
 
@@ -20,30 +30,67 @@ const LIST_DEFAULT: usize = 1000;
 /// Most entries of a listing.
 const LIST_MAX: usize = 1_000_000;
 
-/// The stored resources that `asked` wants, in its order.
-pub(super) fn list(
-    proxy: &Proxy,
+/// The stored resources that `asked` wants, in its order, each as it is when its turn comes. One
+/// that is gone by then is left out.
+pub(super) async fn list(
+    proxy: Arc<Proxy>,
     asked: &ListEntriesRequest,
-    now: SystemTime,
-) -> Vec<ListEntriesResponse> {
-    let stored = proxy.store.resources();
-    let mut entries: Vec<_> = stored
-        .filter(|(key, _)| key.uri().starts_with(&asked.prefix))
-        .filter_map(|(key, resource)| entry(&key, &resource, now))
-        .collect();
-    match asked.sort() {
-        EntrySort::Unspecified => entries.sort_unstable_by(|a, b| a.url.cmp(&b.url)),
-        EntrySort::Hits => entries.sort_unstable_by_key(|entry| Reverse(entry.hits)),
-        EntrySort::Size => entries.sort_unstable_by_key(|entry| Reverse(entry.memory_bytes)),
-        EntrySort::Age => entries
-            .sort_unstable_by_key(|entry| Reverse(entry.age.map(|age| (age.seconds, age.nanos)))),
-    }
+) -> impl Stream<Item = Result<ListEntriesResponse, Status>> + Send + use<> {
+    let now = SystemTime::now();
     let limit = match asked.limit {
         0 => LIST_DEFAULT,
         limit => usize::try_from(limit).unwrap_or(LIST_MAX).min(LIST_MAX),
     };
-    entries.truncate(limit);
-    entries
+    let mut keys = find(&proxy, asked, now).await;
+    keys.sort_unstable();
+    keys.truncate(limit);
+    stream::iter(keys).filter_map(move |(_, key)| {
+        let stored = proxy.store.peek(key.as_str());
+        future::ready(stored.and_then(|resource| entry(&key, &resource, now)).map(Ok))
+    })
+}
+
+/// Keys with what they are sorted by first. Looks at a step's worth at a time, so that the thread can do
+/// other things too.
+async fn find(
+    proxy: &Proxy,
+    asked: &ListEntriesRequest,
+    now: SystemTime,
+) -> Vec<(Reverse<u64>, CacheKey)> {
+    let (store, namespace) = (&proxy.store, proxy.route.load().namespace);
+    let selection = match (asked.tag.as_str(), asked.prefix.as_str()) {
+        ("", "") => Selection::All,
+        ("", prefix) => Selection::prefix(namespace, prefix),
+        (tag, _) => Selection::Tag(tag.into()),
+    };
+    let (mut keys, mut cursor) = (Vec::new(), Cursor::default());
+    while let Some(step) = store.next_keys(&selection, &mut cursor) {
+        let wanted = step.into_iter().filter(|key| key.uri().starts_with(&asked.prefix));
+        keys.extend(wanted.filter_map(|key| Some((rank(store, asked.sort(), &key, now)?, key))));
+        task::yield_now().await;
+    }
+    keys
+}
+
+/// What `key` is sorted by before its text: most first.
+fn rank(store: &Store, sort: EntrySort, key: &CacheKey, now: SystemTime) -> Option<Reverse<u64>> {
+    if sort == EntrySort::Unspecified {
+        return Some(Reverse(0));
+    }
+    let resource = store.peek(key.as_str())?;
+    Some(Reverse(match sort {
+        EntrySort::Unspecified => 0,
+        EntrySort::Hits => hits(&resource),
+        EntrySort::Size => resource.memory_bytes(),
+        EntrySort::Age => {
+            let age = resource.variants.first()?.meta.age(now).as_nanos();
+            u64::try_from(age).unwrap_or(u64::MAX)
+        }
+    }))
+}
+
+fn hits(resource: &Resource) -> u64 {
+    resource.variants.iter().map(|variant| variant.uses.total()).sum()
 }
 
 fn entry(key: &CacheKey, resource: &Resource, now: SystemTime) -> Option<ListEntriesResponse> {
@@ -52,7 +99,7 @@ fn entry(key: &CacheKey, resource: &Resource, now: SystemTime) -> Option<ListEnt
         url: key.uri().to_owned(),
         variants: u32::try_from(resource.variants.len()).unwrap_or(u32::MAX),
         memory_bytes: resource.memory_bytes(),
-        hits: resource.variants.iter().map(|variant| variant.uses.total()).sum(),
+        hits: hits(resource),
         status: newest.meta.status().as_u16().into(),
         age: span(newest.meta.age(now)),
         ttl: Some(ttl(&newest.meta, now)),
@@ -61,7 +108,7 @@ fn entry(key: &CacheKey, resource: &Resource, now: SystemTime) -> Option<ListEnt
 
 /// One stored response.
 pub(super) fn variant(object: &Object, now: SystemTime) -> Variant {
-    let Object { meta, headers, content, origin, uses } = object;
+    let Object { meta, headers, content, origin, tags, uses } = object;
     let selecting = meta.vary().fields().map(|(name, value)| Field {
         name: name.to_string(),
         value: String::from_utf8_lossy(value.unwrap_or_default()).into_owned(),
@@ -79,6 +126,8 @@ pub(super) fn variant(object: &Object, now: SystemTime) -> Variant {
         hits: uses.total(),
         last_hit_time: uses.last().map(Into::into),
         origin: origin.to_string(),
+        tags: tags.iter().map(ToString::to_string).collect(),
+        lifetime_source: meta.lifetime().source.as_str().to_owned(),
     }
 }
 
@@ -90,7 +139,7 @@ fn fields(headers: &HeaderMap) -> Vec<Field> {
     shown.collect()
 }
 
-fn span(duration: Duration) -> Option<prost_types::Duration> {
+pub(super) fn span(duration: Duration) -> Option<prost_types::Duration> {
     prost_types::Duration::try_from(duration).ok()
 }
 

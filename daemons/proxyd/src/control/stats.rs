@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use selat_core::cache::reason::{MissReason, PassReason, RevalidateReason, StoreRefusal};
-use selat_proto::v1::CacheServiceGetStatsResponse;
+use selat_proto::v1::{CacheServiceGetStatsResponse, LatencyBucket, LatencyHistogram, RouteStats};
 use selat_runtime::counters::Counter;
 
+use super::entries::span;
 use crate::{
     counters::{Counters, ThreadCounters},
+    latency::{self, Latency},
     origin::OriginError,
     proxy::Proxy,
 };
@@ -25,6 +27,22 @@ pub(super) fn of(proxy: &Proxy) -> CacheServiceGetStatsResponse {
     let misses = misses_by_reason.values().sum();
     let passes = passes_by_reason.values().sum();
     let answered = hits + stale_hits + revalidated + collapsed;
+    let hit_ratio = ratio(answered, answered + misses + passes);
+    let (stores, cache_body_bytes) = (sum(|it| &it.stores), sum(|it| &it.cache_body_bytes));
+    let origin_body_bytes = sum(|it| &it.origin_body_bytes);
+    let route = RouteStats {
+        route: proxy.route.load().namespace.to_owned(),
+        hits,
+        misses,
+        stale_hits,
+        revalidated,
+        collapsed,
+        passes,
+        stores,
+        cache_body_bytes,
+        origin_body_bytes,
+        hit_ratio,
+    };
     CacheServiceGetStatsResponse {
         hits,
         misses,
@@ -32,16 +50,17 @@ pub(super) fn of(proxy: &Proxy) -> CacheServiceGetStatsResponse {
         revalidated,
         collapsed,
         passes,
-        stores: sum(|it| &it.stores),
+        stores,
         evictions: store.evicted(),
-        purges: store.purged(),
+        purges: store.removed(),
+        soft_purges: store.marked_stale(),
         entries: store.variants(),
         memory_bytes: store.memory_bytes(),
         memory_max_bytes: store.capacity(),
         disk_bytes: 0,
-        hit_ratio: ratio(answered, answered + misses + passes),
-        cache_body_bytes: sum(|it| &it.cache_body_bytes),
-        origin_body_bytes: sum(|it| &it.origin_body_bytes),
+        hit_ratio,
+        cache_body_bytes,
+        origin_body_bytes,
         misses_by_reason,
         passes_by_reason,
         not_stored_by_reason: by_reason(StoreRefusal::ALL, StoreRefusal::as_str, |reason| {
@@ -50,6 +69,30 @@ pub(super) fn of(proxy: &Proxy) -> CacheServiceGetStatsResponse {
         origin_errors: by_reason(&OriginError::ALL, OriginError::as_str, |reason| {
             counters.sum(|it| it.origin_errors.value(reason.index()))
         }),
+        hit_latency: Some(histogram(counters, |it| &it.hit_latency)),
+        fill_latency: Some(histogram(counters, |it| &it.fill_latency)),
+        // All requests take the one route that there is.
+        routes: vec![route],
+    }
+}
+
+fn histogram(counters: &Counters, pick: fn(&ThreadCounters) -> &Latency) -> LatencyHistogram {
+    let counts: Vec<u64> =
+        (0..latency::BUCKETS).map(|index| counters.sum(|it| pick(it).count(index))).collect();
+    let quantile = |share| latency::quantile(&counts, share).and_then(span);
+    let filled = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+    LatencyHistogram {
+        count: counts.iter().sum(),
+        p50: quantile(0.5),
+        p90: quantile(0.9),
+        p99: quantile(0.99),
+        p999: quantile(0.999),
+        buckets: filled
+            .map(|(index, count)| LatencyBucket {
+                upper: span(latency::upper(index)),
+                count: *count,
+            })
+            .collect(),
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
     body::Lease,
     pool::{Connection, Pool},
 };
-use crate::{body::RequestBody, counters::Counters};
+use crate::{body::RequestBody, cache::tags::Tags, counters::Counters};
 
 /// The origins of a route, asked in turn; one that cannot be reached is passed over.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub(crate) struct Fetched {
     pub(crate) body: OriginBody,
     pub(crate) origin: Arc<str>,
     pub(crate) times: Times,
+    /// What the response may be purged by; `None` where it says nothing about that.
+    pub(crate) tags: Option<Tags>,
 }
 
 /// A request that failed, and itself if it can be sent anew.
@@ -131,10 +133,11 @@ impl Origins {
         response: Response<Incoming>,
         times: Times,
     ) -> Fetched {
-        let (head, incoming) = response.into_parts();
+        let (mut head, incoming) = response.into_parts();
+        let tags = Tags::take(&mut head.headers);
         let lease = Lease { pool: Arc::clone(&self.pool), origin: origin.clone(), connection };
         let body = OriginBody::new(incoming, lease, Arc::clone(&self.counters));
-        Fetched { head, body, origin: Arc::clone(origin.url()), times }
+        Fetched { head, body, origin: Arc::clone(origin.url()), times, tags }
     }
 }
 

@@ -1,0 +1,132 @@
+//! What the cache would do with a request now, and why: the policy that requests go through, asked
+//! without a request.
+
+use std::time::SystemTime;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use selat_core::{
+    cache::{
+        key::CacheKey,
+        policy::{Decision, lookup},
+        reason::HitReason,
+    },
+    http::message::RequestHead,
+};
+use selat_proto::v1::{CacheDecision, ExplainRequest, ExplainResponse, Field};
+use tonic::Status;
+
+use super::{entries, url};
+use crate::proxy::Proxy;
+
+/// Header fields of the request that is asked about.
+const FIELDS_MAX: usize = 100;
+
+/// Explains the decision about a request.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` where no client could send it.
+pub(super) fn explain(
+    proxy: &Proxy,
+    asked: ExplainRequest,
+    now: SystemTime,
+) -> Result<ExplainResponse, Status> {
+    let route = proxy.route.load();
+    let (method, headers) = (method(&asked.method)?, headers(&asked.headers)?);
+    let uri = url::parse(&asked.url)?;
+    let key = CacheKey::new(route.namespace, &url::target(&asked.url, &uri, &headers)?);
+    let stored = proxy.store.peek(key.as_str());
+    let variants = stored.iter().flat_map(|resource| &resource.variants);
+    let request = RequestHead { method: &method, headers: &headers };
+    let candidates = variants.clone().map(|object| &object.meta);
+    let decision = lookup(request, candidates, now, &route.options);
+    let selected = selected(&decision).and_then(|which| variants.clone().nth(which));
+    let lifetime = selected.map(|object| object.meta.lifetime().source.rule());
+    let rule = decision.rule();
+    Ok(ExplainResponse {
+        url: key.uri().to_owned(),
+        decision: kind(&decision).into(),
+        reason: reason(&decision).to_owned(),
+        rule: rule.text.to_owned(),
+        clause: rule.clause.to_owned(),
+        next: next(&decision).to_owned(),
+        variant: selected.map(|object| entries::variant(object, now)),
+        variants: u32::try_from(variants.count()).unwrap_or(u32::MAX),
+        lifetime_rule: lifetime.map_or("", |rule| rule.text).to_owned(),
+        lifetime_clause: lifetime.map_or("", |rule| rule.clause).to_owned(),
+        fetching: proxy.flights.is_fetching(&key),
+    })
+}
+
+fn method(name: &str) -> Result<Method, Status> {
+    match name {
+        "" => Ok(Method::GET),
+        name => Method::from_bytes(name.as_bytes())
+            .map_err(|_| Status::invalid_argument(format!("{name:?} is no method"))),
+    }
+}
+
+fn headers(fields: &[Field]) -> Result<HeaderMap, Status> {
+    if fields.len() > FIELDS_MAX {
+        let text = format!("at most {FIELDS_MAX} header fields can be asked about");
+        return Err(Status::invalid_argument(text));
+    }
+    let mut headers = HeaderMap::new();
+    for Field { name, value } in fields {
+        let wrong = |_| Status::invalid_argument(format!("\"{name}: {value}\" is no header field"));
+        let parsed: HeaderName = name.parse().map_err(|_| ()).map_err(wrong)?;
+        headers.append(parsed, HeaderValue::from_str(value).map_err(|_| ()).map_err(wrong)?);
+    }
+    Ok(headers)
+}
+
+fn selected(decision: &Decision) -> Option<usize> {
+    match decision {
+        Decision::Serve(serve) => Some(serve.which),
+        Decision::Revalidate { which, .. } | Decision::Complete { which, .. } => Some(*which),
+        Decision::Fetch(_) | Decision::Pass(_) | Decision::GatewayTimeout => None,
+    }
+}
+
+fn kind(decision: &Decision) -> CacheDecision {
+    match decision {
+        Decision::Serve(serve) if serve.reason == HitReason::Fresh => CacheDecision::Serve,
+        Decision::Serve(_) => CacheDecision::ServeStale,
+        Decision::Revalidate { .. } => CacheDecision::Revalidate,
+        Decision::Complete { .. } => CacheDecision::Complete,
+        Decision::Fetch(_) => CacheDecision::Fetch,
+        Decision::Pass(_) => CacheDecision::Pass,
+        Decision::GatewayTimeout => CacheDecision::GatewayTimeout,
+    }
+}
+
+fn reason(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Serve(serve) => serve.reason.as_str(),
+        Decision::Revalidate { reason, .. } => reason.as_str(),
+        Decision::Fetch(reason) => reason.as_str(),
+        Decision::Pass(reason) => reason.as_str(),
+        Decision::Complete { .. } | Decision::GatewayTimeout => "",
+    }
+}
+
+/// What would happen next, as one sentence.
+fn next(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Serve(serve) if serve.wants_refresh() => {
+            "It is served at once, and refreshed from the origin in the background."
+        }
+        Decision::Serve(_) => "It is served; the origin hears nothing of it.",
+        Decision::Revalidate { conditions, .. } if conditions.is_empty() => {
+            "The origin is asked for it anew, since it has no validator to ask by."
+        }
+        Decision::Revalidate { .. } => {
+            "The origin is asked whether it changed: a 304 makes it fresh again, anything else takes its place."
+        }
+        Decision::Complete { .. } => "The origin is asked for the octets that are missing.",
+        Decision::Fetch(_) => {
+            "The origin is asked, and the response is stored where that is allowed."
+        }
+        Decision::Pass(_) => "The request goes to the origin; the cache stays out of it.",
+        Decision::GatewayTimeout => "The client gets a 504; the origin hears nothing of it.",
+    }
+}
