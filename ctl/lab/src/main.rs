@@ -39,31 +39,26 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say::problem(&error);
-            ExitCode::FAILURE
-        }
-    }
+    run(&Args::parse()).unwrap_or_else(|error| {
+        say::problem(&error);
+        ExitCode::FAILURE
+    })
 }
 
-fn run(args: &Args) -> anyhow::Result<()> {
+fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let log = LogControl::begin("warn")?;
     let interrupted = interrupt::watch()?;
     let ports = if args.free_ports { Ports::FREE } else { Ports::USUAL };
     let system = System::start(&args.root, &ports, &log)?;
     let toured = tour::run(&system, &interrupted).and_then(|()| say::results());
-    let stayed = match &toured {
-        _ if args.once || interrupted.is_cancelled() => Ok(()),
-        Err(error) => {
-            say::problem(error);
-            stay(&system, &interrupted)
-        }
-        Ok(()) => stay(&system, &interrupted),
-    };
+    if let Err(error) = &toured {
+        say::problem(error);
+    }
+    let stayed =
+        if args.once || interrupted.is_cancelled() { Ok(()) } else { stay(&system, &interrupted) };
     system.stop()?;
-    toured.and(stayed)
+    stayed?;
+    Ok(if toured.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Says what there is, and waits for Ctrl-C.
