@@ -2,7 +2,9 @@
 //! session id of RFC 8972 §3, encoded and decoded, for the sender and for the reflector.
 //!
 //! No clock and no socket: times come in as [`Timestamp`]s. All fields are big-endian.
-//! Bytes past the base packet (padding, TLVs) are the caller's; they are never looked at here.
+//! Bytes past the base packet are the caller's, or those of [`tlv`].
+
+pub mod tlv;
 
 use std::time::Duration;
 
@@ -12,13 +14,6 @@ pub const OPEN_LEN: usize = 44;
 /// Seconds from the NTP epoch (1900) to the Unix epoch (1970), RFC 5905 figure 4.
 const NTP_UNIX_OFFSET_S: u64 = 2_208_988_800;
 const NANOS_PER_S: u64 = 1_000_000_000;
-/// Bytes of a TLV header: flags, type, length (RFC 8972 §4).
-const TLV_HEADER_LEN: usize = 4;
-/// What a sender sets in a TLV's flags: "unrecognised" until the reflector clears it (RFC 8972 §4).
-const TLV_UNRECOGNISED: u8 = 0x80;
-/// TLV type Extra Padding (RFC 8972 §4.1).
-const TLV_EXTRA_PADDING: u8 = 1;
-
 /// A datagram or buffer is shorter than [`OPEN_LEN`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{len} bytes do not hold a STAMP packet, which takes {OPEN_LEN}")]
@@ -62,15 +57,36 @@ impl Timestamp {
         }
     }
 
+    /// Nanoseconds from the moment `since_epoch` of Unix time to `self`, in `format`; negative when
+    /// `self` is earlier. Right as long as the two are within 68 years of each other.
+    #[must_use]
+    pub fn nanos_since(self, since_epoch: Duration, format: TimestampFormat) -> i64 {
+        match format {
+            TimestampFormat::Ntp => {
+                let delta = self.0.wrapping_sub(Self::from_unix(since_epoch).0) as i64;
+                (delta >> 32) * NANOS_PER_S as i64 + fraction_nanos(delta as u64) as i64
+            }
+            TimestampFormat::Ptp => nanos(self.ptp()).wrapping_sub(nanos(since_epoch)),
+        }
+    }
+
     fn ptp(self) -> Duration {
         Duration::from_secs(self.0 >> 32) + Duration::from_nanos(self.0 & 0xffff_ffff)
     }
 }
 
 fn ntp_duration(bits: u64) -> Duration {
-    // Rounded, so that whole nanoseconds survive the way there and back.
-    let nanos = ((bits & 0xffff_ffff) * NANOS_PER_S + (1 << 31)) >> 32;
-    Duration::from_secs(bits >> 32) + Duration::from_nanos(nanos)
+    Duration::from_secs(bits >> 32) + Duration::from_nanos(fraction_nanos(bits))
+}
+
+/// The lower 32 bits as nanoseconds, rounded, so that whole nanoseconds survive the way there and
+/// back.
+fn fraction_nanos(bits: u64) -> u64 {
+    ((bits & 0xffff_ffff) * NANOS_PER_S + (1 << 31)) >> 32
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// What the stamping host knows of its clock (RFC 4656 §4.1.2, RFC 8186 §2.1):
@@ -86,6 +102,12 @@ impl ErrorEstimate {
     #[must_use]
     pub fn format(self) -> TimestampFormat {
         if self.0 & 0x4000 == 0 { TimestampFormat::Ntp } else { TimestampFormat::Ptp }
+    }
+
+    /// Whether this can be an estimate: a multiplier of zero marks a corrupt packet (RFC 4656 §4.1.2).
+    #[must_use]
+    pub fn is_valid(self) -> bool {
+        self.0 & 0x00ff != 0
     }
 
     /// Whether the host says that its clock follows UTC from an outside source.
@@ -247,17 +269,25 @@ impl Packet {
             Ok(Self::Reflector(ReflectorPacket::read(base)))
         }
     }
-}
 
-/// Fills what follows a sender's base packet with one Extra Padding TLV (RFC 8972 §4.1).
-/// Fewer bytes than a TLV header are left zero, as is everything past the TLV's largest length.
-pub fn pad(after_base: &mut [u8]) {
-    after_base.fill(0);
-    let Some(value_len) = after_base.len().checked_sub(TLV_HEADER_LEN) else { return };
-    let value_len = u16::try_from(value_len).unwrap_or(u16::MAX);
-    after_base[0] = TLV_UNRECOGNISED;
-    after_base[1] = TLV_EXTRA_PADDING;
-    after_base[2..TLV_HEADER_LEN].copy_from_slice(&value_len.to_be_bytes());
+    /// Reads a datagram that may as well be something else, as a server must that also echoes what
+    /// is no probe: `None` unless every byte that must be zero is, every error estimate is valid and
+    /// no answer was sent before its probe came.
+    #[must_use]
+    pub fn recognise(datagram: &[u8]) -> Option<Self> {
+        let packet = Self::decode(datagram).ok()?;
+        let is_sound = match &packet {
+            Self::Sender(probe) => probe.error.is_valid(),
+            Self::Reflector(answer) => {
+                let ssid = answer.ssid.to_be_bytes();
+                let is_padded = datagram[41..OPEN_LEN] == [0; 3]
+                    && [[0; 2], ssid].contains(&[datagram[38], datagram[39]]);
+                let is_dated = answer.residence().is_some();
+                is_padded && is_dated && answer.error.is_valid() && answer.sender_error.is_valid()
+            }
+        };
+        is_sound.then_some(packet)
+    }
 }
 
 fn base_mut(out: &mut [u8]) -> Result<&mut [u8; OPEN_LEN], TooShort> {
@@ -265,11 +295,11 @@ fn base_mut(out: &mut [u8]) -> Result<&mut [u8; OPEN_LEN], TooShort> {
     out.first_chunk_mut().ok_or(TooShort { len })
 }
 
-fn put<const N: usize>(base: &mut [u8; OPEN_LEN], offset: usize, bytes: [u8; N]) {
+fn put<const N: usize>(base: &mut [u8], offset: usize, bytes: [u8; N]) {
     base[offset..offset + N].copy_from_slice(&bytes);
 }
 
-fn at<const N: usize>(base: &[u8; OPEN_LEN], offset: usize) -> [u8; N] {
+fn at<const N: usize>(base: &[u8], offset: usize) -> [u8; N] {
     let mut bytes = [0; N];
     bytes.copy_from_slice(&base[offset..offset + N]);
     bytes
@@ -350,14 +380,52 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_one_tlv_or_zeros_when_none_fits() {
-        let padded = |len| {
-            let mut bytes = vec![0xff; len];
-            pad(&mut bytes);
+    fn only_what_can_be_a_packet_is_recognised() {
+        let mut probe = [0; OPEN_LEN];
+        PROBE.encode(&mut probe).unwrap();
+        let mut answer = [0; OPEN_LEN];
+        let reflector = ReflectorPacket::answering(&PROBE, 1, PROBE.sent, PROBE.sent, 255);
+        reflector.encode(&mut answer).unwrap();
+        let changed = |mut bytes: [u8; OPEN_LEN], index: usize, byte| {
+            bytes[index] = byte;
             bytes
         };
-        assert_eq!(padded(3), [0, 0, 0]);
-        assert_eq!(padded(6), [0x80, 1, 0, 2, 0, 0]);
+        assert_eq!(Packet::recognise(&probe), Some(Packet::Sender(PROBE)));
+        assert_eq!(Packet::recognise(&answer), Some(Packet::Reflector(reflector)));
+        // Reflectors in the field put the session id where zeros should be.
+        let copied_ssid = changed(changed(answer, 38, 0x31), 39, 0x32);
+        assert!(matches!(Packet::recognise(&copied_ssid), Some(Packet::Reflector(_))));
+        let neither = [
+            [0; OPEN_LEN],
+            [b'a'; OPEN_LEN],
+            changed(probe, 13, 0),
+            changed(answer, 13, 0),
+            changed(answer, 37, 0),
+            changed(answer, 38, 1),
+            changed(answer, 43, 1),
+            // Sent before it was received.
+            changed(answer, 4, 0),
+        ];
+        for bytes in neither {
+            assert_eq!(Packet::recognise(&bytes), None, "{bytes:?}");
+        }
+        assert_eq!(Packet::recognise(&probe[1..]), None);
+    }
+
+    #[test]
+    fn a_timestamp_reads_as_time_from_a_moment_in_either_format() {
+        let from = Duration::from_secs(1_800_000_000);
+        let later = Timestamp::from_unix(from + Duration::from_nanos(1_500));
+        let ptp = |seconds: u64, nanos: u64| Timestamp(seconds << 32 | nanos);
+        let cases = [
+            (later, TimestampFormat::Ntp, 1_500),
+            (Timestamp::from_unix(from - Duration::from_micros(3)), TimestampFormat::Ntp, -3_000),
+            (ptp(1_800_000_001, 5), TimestampFormat::Ptp, 1_000_000_005),
+            (ptp(1_799_999_999, 0), TimestampFormat::Ptp, -1_000_000_000),
+        ];
+        for (stamp, format, expected) in cases {
+            assert_eq!(stamp.nanos_since(from, format), expected);
+        }
     }
 
     proptest! {

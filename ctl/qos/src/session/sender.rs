@@ -44,7 +44,7 @@ struct Sender<'a> {
 impl<'a> Sender<'a> {
     fn new(live: &'a Live<'a>) -> Self {
         let mut datagram = vec![0; live.spec.size()];
-        stamp::pad(&mut datagram[stamp::OPEN_LEN..]);
+        stamp::tlv::request(&mut datagram[stamp::OPEN_LEN..]);
         Self { live, datagram, first_failure: None }
     }
 
