@@ -12,6 +12,6 @@ mod mmsg;
 mod socket;
 mod watch;
 
-pub use batch::{BATCH_DATAGRAMS, Batch, DATAGRAM_BYTES, Datagram};
+pub use batch::{BATCH_DATAGRAMS, Batch, DATAGRAM_BYTES, Datagram, Stamp};
 pub use socket::{DatagramSocket, Received, Sent, receive_now, send_connected};
 pub use watch::SocketSet;

@@ -3,12 +3,13 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use selat_runtime::udp::{
-    BATCH_DATAGRAMS, Batch, Datagram, DatagramSocket, Received, SocketSet, receive_now,
+    BATCH_DATAGRAMS, Batch, Datagram, DatagramSocket, Received, SocketSet, Stamp, receive_now,
     send_connected,
 };
+use socket2::SockRef;
 
 fn bound(addr: &str) -> UdpSocket {
     UdpSocket::bind(addr).expect("a socket")
@@ -141,6 +142,50 @@ async fn a_datagram_that_cannot_be_sent_does_not_stop_the_others() {
     let sent = socket.send(&batch).await;
     assert_eq!((sent.datagrams, sent.failed), (2, 1));
     assert_eq!((read(&client), read(&client)), (b"1".to_vec(), b"3".to_vec()));
+}
+
+#[tokio::test]
+async fn an_arrival_is_told_with_its_time_and_ttl_where_that_was_asked() {
+    for bind in ["127.0.0.1:0", "[::1]:0"] {
+        let socket = bound(bind);
+        let client = connected(addr(&socket));
+        let options = SockRef::from(&client);
+        let set = if client.peer_addr().expect("connected").is_ipv4() {
+            options.set_ttl_v4(33)
+        } else {
+            options.set_unicast_hops_v6(33)
+        };
+        set.expect("an option");
+        let socket = DatagramSocket::new(socket).expect("watched");
+        let wall = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+        let mut batch = Batch::new();
+        client.send(b"unasked").expect("sent");
+        socket.receive(&mut batch).await.expect("received");
+        assert_eq!(batch.stamp(0), Stamp::default());
+
+        socket.report_arrival().expect("options");
+        let before = wall();
+        client.send(b"asked").expect("sent");
+        socket.receive(&mut batch).await.expect("received");
+        let stamp = batch.stamp(1);
+        assert_eq!(stamp.hops_left, Some(33), "{bind}");
+        assert!((before..=wall()).contains(&stamp.since_epoch.expect("a time")), "{bind}");
+        assert_eq!(batch.stamp(2), Stamp::default());
+    }
+}
+
+#[tokio::test]
+async fn a_reply_may_be_written_in_place() {
+    let socket = bound("127.0.0.1:0");
+    let client = connected(addr(&socket));
+    let socket = DatagramSocket::new(socket).expect("watched");
+    client.send(b"ping").expect("sent");
+    let mut batch = Batch::new();
+    socket.receive(&mut batch).await.expect("received");
+    batch.payload_mut(0).expect("the datagram")[1] = b'o';
+    assert_eq!(batch.payload_mut(1), None);
+    socket.send(&batch).await;
+    assert_eq!(read(&client), b"pong");
 }
 
 #[test]

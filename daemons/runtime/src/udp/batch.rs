@@ -4,8 +4,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
-use super::mmsg::{self, Departure};
+use super::mmsg::{self, Departure, Told};
 use super::socket::Received;
 
 /// Datagrams in a batch. More would save little: most of the cost of a datagram is in the network
@@ -23,7 +24,18 @@ struct Slot {
     len: usize,
     peer: SocketAddr,
     local: Option<IpAddr>,
+    stamp: Stamp,
     kept: bool,
+}
+
+/// What the kernel tells of a datagram's arrival on a socket that was asked to by
+/// [`super::DatagramSocket::report_arrival`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Wall time at which it came in, since the Unix epoch.
+    pub since_epoch: Option<Duration>,
+    /// TTL or hop limit that it came with.
+    pub hops_left: Option<u8>,
 }
 
 /// Up to [`BATCH_DATAGRAMS`] datagrams in memory that is taken once.
@@ -94,6 +106,17 @@ impl Batch {
         Some(Datagram { payload: self.payload(index), peer: slot.peer, local: slot.local })
     }
 
+    /// What the kernel told of the `index`th datagram's arrival; nothing past the end.
+    pub fn stamp(&self, index: usize) -> Stamp {
+        self.slots.get(index).map_or(Stamp::default(), |slot| slot.stamp)
+    }
+
+    /// The bytes of the `index`th datagram, to be changed in place; `None` past the end.
+    pub fn payload_mut(&mut self, index: usize) -> Option<&mut [u8]> {
+        let &Slot { start, len, .. } = self.slots.get(index)?;
+        self.memory.get_mut(start..start + len)
+    }
+
     /// Every datagram, in the order of receipt.
     pub fn iter(&self) -> impl Iterator<Item = Datagram<'_>> {
         (0..self.len()).filter_map(|index| self.datagram(index))
@@ -127,7 +150,9 @@ impl Batch {
             let (start, len) = (first + index * piece, arrival.len.min(piece));
             received.datagrams += 1;
             received.bytes += len as u64;
-            slots.push(Slot { start, len, peer: arrival.peer, local: arrival.local, kept: true });
+            let Told { local, stamped, hops_left } = arrival.told;
+            let stamp = Stamp { since_epoch: stamped, hops_left };
+            slots.push(Slot { start, len, peer: arrival.peer, local, stamp, kept: true });
         })?;
         self.pieces_used += pieces;
         Ok(received)

@@ -8,13 +8,14 @@ use std::mem::{self, size_of};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
+use std::time::Duration;
 
 use socket2::{SockAddr, SockAddrStorage};
 
 use super::batch::BATCH_DATAGRAMS;
 
-/// Room for one packet-information message of either family.
-const CONTROL_BYTES: usize = 64;
+/// Room for packet information of either family, a time and a hop count.
+const CONTROL_BYTES: usize = 128;
 
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
@@ -25,9 +26,20 @@ pub(super) struct Arrival {
     /// Bytes written to its piece of memory.
     pub(super) len: usize,
     pub(super) peer: SocketAddr,
-    pub(super) local: Option<IpAddr>,
+    pub(super) told: Told,
     /// Whether it was longer than its piece of memory.
     pub(super) truncated: bool,
+}
+
+/// What the kernel tells of a datagram where it was asked to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    /// Address it was sent to.
+    pub(super) local: Option<IpAddr>,
+    /// Wall time at which it came in, since the Unix epoch.
+    pub(super) stamped: Option<Duration>,
+    /// TTL or hop limit that it came with.
+    pub(super) hops_left: Option<u8>,
 }
 
 /// A datagram to send: `to` is the peer and the address to send from, `None` on a connected socket.
@@ -42,6 +54,24 @@ pub(super) fn report_destination(fd: BorrowedFd<'_>, family: &SocketAddr) -> io:
         SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_PKTINFO),
         SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
     };
+    switch_on(fd, level, option)
+}
+
+/// Asks the kernel to tell when each datagram came in: `SO_TIMESTAMPNS`.
+pub(super) fn report_time(fd: BorrowedFd<'_>) -> io::Result<()> {
+    switch_on(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS)
+}
+
+/// Asks the kernel to tell each datagram's TTL or hop limit: `IP_RECVTTL`, `IPV6_RECVHOPLIMIT`. A
+/// socket for IPv6 may take IPv4 too.
+pub(super) fn report_hops(fd: BorrowedFd<'_>, family: &SocketAddr) -> io::Result<()> {
+    if family.is_ipv6() {
+        switch_on(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT)?;
+    }
+    switch_on(fd, libc::IPPROTO_IP, libc::IP_RECVTTL)
+}
+
+fn switch_on(fd: BorrowedFd<'_>, level: libc::c_int, option: libc::c_int) -> io::Result<()> {
     let on: libc::c_int = 1;
     // SAFETY: `on` is a live c_int and the length passed is its size.
     let done = unsafe {
@@ -150,13 +180,14 @@ fn arrival(header: &libc::mmsghdr, name: SockAddrStorage) -> Option<Arrival> {
     Some(Arrival {
         len: header.msg_len as usize,
         peer,
-        local: sent_to(&header.msg_hdr),
+        told: told(&header.msg_hdr),
         truncated: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
     })
 }
 
-/// The local address in a received header's packet information.
-fn sent_to(header: &libc::msghdr) -> Option<IpAddr> {
+/// What the control messages of a received header say.
+fn told(header: &libc::msghdr) -> Told {
+    let mut told = Told::default();
     // SAFETY: `recvmmsg` filled the header's control buffer and set its length, so the walk stays
     // inside; a message's data are read unaligned and only as the type that its kind names.
     unsafe {
@@ -168,18 +199,30 @@ fn sent_to(header: &libc::msghdr) -> Option<IpAddr> {
                     let info = data.cast::<libc::in_pktinfo>().read_unaligned();
                     // The local address is not noted of what came before the option was set: its
                     // header's destination stands for it.
-                    return one_host(info.ipi_spec_dst).or_else(|| one_host(info.ipi_addr));
+                    told.local = one_host(info.ipi_spec_dst).or_else(|| one_host(info.ipi_addr));
                 }
                 (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                     let info = data.cast::<libc::in6_pktinfo>().read_unaligned();
                     let ip = Ipv6Addr::from(info.ipi6_addr.s6_addr);
-                    return Some(ip.into()).filter(|_| !ip.is_multicast());
+                    told.local = Some(ip.into()).filter(|_| !ip.is_multicast());
                 }
-                _ => message = libc::CMSG_NXTHDR(header, message),
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                    told.stamped = duration(data.cast::<libc::timespec>().read_unaligned());
+                }
+                (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+                    let hops = data.cast::<libc::c_int>().read_unaligned();
+                    told.hops_left = u8::try_from(hops).ok();
+                }
+                _ => {}
             }
+            message = libc::CMSG_NXTHDR(header, message);
         }
-        None
     }
+    told
+}
+
+fn duration(time: libc::timespec) -> Option<Duration> {
+    Some(Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
 }
 
 /// An address that can be sent from.

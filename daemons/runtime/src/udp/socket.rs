@@ -70,6 +70,16 @@ impl DatagramSocket {
         Ok(Self { inner: UdpSocket::from_std(socket)?, local })
     }
 
+    /// Has [`Batch::stamp`] say when each datagram came in and with which TTL, as far as the kernel
+    /// knows.
+    ///
+    /// # Errors
+    /// The kernel refused an option.
+    pub fn report_arrival(&self) -> io::Result<()> {
+        mmsg::report_time(self.inner.as_fd())?;
+        mmsg::report_hops(self.inner.as_fd(), &self.local)
+    }
+
     /// The address it is bound to.
     pub const fn local_addr(&self) -> SocketAddr {
         self.local
