@@ -72,6 +72,8 @@ impl EchoService for EchoControl {
             received_bytes: sum(|it| &it.received_bytes),
             answered: sum(|it| &it.answered),
             answered_bytes: sum(|it| &it.answered_bytes),
+            reflected: sum(|it| &it.reflected),
+            sessions: sum(|it| &it.sessions),
             dropped: DropReason::ALL
                 .into_iter()
                 .map(|reason| (reason.as_str().to_owned(), dropped(reason)))

@@ -1,19 +1,29 @@
-//! The UDP echo: every datagram goes back to its sender, byte for byte.
+//! The UDP echo: a STAMP probe is answered as a reflector, any other datagram byte for byte.
 //!
 //! 1. Receive a batch.
 //! 2. Leave out what must not be answered: an answer must never start a loop between two services,
 //!    and is never longer than the question, so that a forged source gains nothing.
-//! 3. Send the rest back, from the address each was sent to.
+//! 3. Make what is a probe to the last zero byte the `reflector`'s answer.
+//! 4. Send all of it back, from the address each was sent to.
+
+mod reflector;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use selat_proto::stamp::Packet;
 use selat_runtime::counters::{Counter, PerThread, Tally};
 use selat_runtime::udp::{Batch, Datagram, DatagramSocket, Received, Sent};
 use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
+
+use self::reflector::{Moment, Reflector, SESSIONS_MAX, Session};
 
 /// Source ports that no client uses and whose services answer anything: one forged datagram would
 /// go to and fro for ever (CVE-2024-2169). Port 0 cannot be answered.
@@ -26,6 +36,8 @@ pub(crate) enum DropReason {
     ReservedPort,
     /// It claims to come from the very socket that received it.
     OwnAddress,
+    /// It is a STAMP reflector's answer: two reflectors would answer each other for ever.
+    ReflectorAnswer,
     /// It was longer than the receive buffer.
     Truncated,
     /// The kernel did not take the answer.
@@ -34,8 +46,13 @@ pub(crate) enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order of [`DropReason::index`].
-    pub(crate) const ALL: [Self; 4] =
-        [Self::ReservedPort, Self::OwnAddress, Self::Truncated, Self::SendFailed];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::ReservedPort,
+        Self::OwnAddress,
+        Self::ReflectorAnswer,
+        Self::Truncated,
+        Self::SendFailed,
+    ];
 
     /// Place of this reason in an array of counters.
     pub(crate) const fn index(self) -> usize {
@@ -47,6 +64,7 @@ impl DropReason {
         match self {
             Self::ReservedPort => "reserved_port",
             Self::OwnAddress => "own_address",
+            Self::ReflectorAnswer => "reflector_answer",
             Self::Truncated => "truncated",
             Self::SendFailed => "send_failed",
         }
@@ -64,6 +82,10 @@ pub(crate) struct EchoCounters {
     pub(crate) answered: Counter,
     /// Their payload bytes.
     pub(crate) answered_bytes: Counter,
+    /// STAMP probes answered as a reflector.
+    pub(crate) reflected: Counter,
+    /// Sessions that these began.
+    pub(crate) sessions: Counter,
     /// Datagrams not answered, by [`DropReason::index`].
     pub(crate) dropped: Tally<{ DropReason::ALL.len() }>,
 }
@@ -82,33 +104,54 @@ impl EchoCounters {
     }
 }
 
+/// What every echo of a process is told.
+#[derive(Clone, Debug)]
+pub(crate) struct EchoRules {
+    /// The ports of every echo of this process: datagrams that claim to come from one, on this host
+    /// or on another that is set up alike, would loop and are dropped.
+    pub(crate) echo_ports: Arc<[u16]>,
+    /// Whether probes are answered as a reflector, or echoed as everything else.
+    pub(crate) is_reflector: Arc<AtomicBool>,
+}
+
 /// Answers what comes to `socket` until shutdown. One task owns the socket.
-///
-/// `echo_ports` are the ports of every echo of this process: datagrams that claim to come from one,
-/// on this host or on another that is set up alike, would loop and are dropped.
 ///
 /// # Errors
 /// The socket cannot be watched.
 pub(crate) async fn serve(
     socket: UdpSocket,
-    echo_ports: Arc<[u16]>,
+    rules: EchoRules,
     counters: Arc<PerThread<EchoCounters>>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let socket = DatagramSocket::new(socket)?;
-    shutdown.run_until_cancelled(answer(&socket, &echo_ports, counters.here())).await;
+    if let Err(error) = socket.report_arrival() {
+        debug!(%error, "the kernel tells no arrival times: probes are stamped when they are read");
+    }
+    shutdown.run_until_cancelled(answer(&socket, &rules, counters.here())).await;
     Ok(())
 }
 
-async fn answer(socket: &DatagramSocket, echo_ports: &[u16], counters: &EchoCounters) {
+async fn answer(socket: &DatagramSocket, rules: &EchoRules, counters: &EchoCounters) {
     let mut batch = Batch::new();
+    let mut reflector = Reflector::new(SESSIONS_MAX);
     loop {
         batch.clear();
         match socket.receive(&mut batch).await {
             Ok(received) => counters.count_received(received),
             Err(error) => debug!(%error, "echo receive failed"),
         }
-        discard_refused(&mut batch, socket.local_addr(), echo_ports, counters);
+        let arrived = since_epoch();
+        for index in 0..batch.len() {
+            match handling(&batch, index, socket.local_addr(), rules) {
+                Handling::Drop(reason) => {
+                    counters.dropped.increment(reason.index());
+                    batch.discard(index);
+                }
+                Handling::Reflect => reflect(&mut reflector, &mut batch, index, arrived, counters),
+                Handling::Echo => {}
+            }
+        }
         counters.count_sent(socket.send(&batch).await);
         // The thread's connections must not wait for a flood to end.
         if batch.is_full() {
@@ -117,20 +160,52 @@ async fn answer(socket: &DatagramSocket, echo_ports: &[u16], counters: &EchoCoun
     }
 }
 
-fn discard_refused(
+/// What is done with a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Handling {
+    Drop(DropReason),
+    Echo,
+    Reflect,
+}
+
+fn handling(batch: &Batch, index: usize, own: SocketAddr, rules: &EchoRules) -> Handling {
+    let Some(datagram) = batch.datagram(index) else { return Handling::Echo };
+    if let Some(reason) = refusal(&datagram, own, &rules.echo_ports) {
+        return Handling::Drop(reason);
+    }
+    match Packet::recognise(datagram.payload) {
+        Some(Packet::Reflector(_)) => Handling::Drop(DropReason::ReflectorAnswer),
+        Some(Packet::Sender(_)) if rules.is_reflector.load(Relaxed) => Handling::Reflect,
+        _ => Handling::Echo,
+    }
+}
+
+/// Makes a probe its answer; `arrived` is when it was read, for kernels that do not say more.
+fn reflect(
+    reflector: &mut Reflector,
     batch: &mut Batch,
-    own: SocketAddr,
-    echo_ports: &[u16],
+    index: usize,
+    arrived: Duration,
     counters: &EchoCounters,
 ) {
-    for index in 0..batch.len() {
-        let Some(reason) = batch.datagram(index).and_then(|it| refusal(&it, own, echo_ports))
-        else {
-            continue;
-        };
-        counters.dropped.increment(reason.index());
-        batch.discard(index);
+    let stamp = batch.stamp(index);
+    let Some(client) = batch.datagram(index).map(|datagram| datagram.peer) else { return };
+    let Some(datagram) = batch.payload_mut(index) else { return };
+    let Ok(Packet::Sender(probe)) = Packet::decode(datagram) else { return };
+    let at = Moment {
+        received: stamp.since_epoch.unwrap_or(arrived),
+        sent: since_epoch(),
+        ttl: stamp.hops_left,
+        now: Instant::now(),
+    };
+    counters.reflected.increment();
+    if reflector.reflect(client, &probe, at, datagram) == Session::Opened {
+        counters.sessions.increment();
     }
+}
+
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Why a datagram must not be answered, if so.
@@ -142,127 +217,5 @@ fn refusal(datagram: &Datagram<'_>, own: SocketAddr, echo_ports: &[u16]) -> Opti
         Some(DropReason::ReservedPort)
     } else {
         None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use tokio::net;
-    use tokio::task::JoinHandle;
-
-    use super::*;
-
-    /// An echo on a port of its own, and what it counted.
-    struct Echo {
-        addr: SocketAddr,
-        counters: Arc<PerThread<EchoCounters>>,
-        shutdown: CancellationToken,
-        task: JoinHandle<io::Result<()>>,
-    }
-
-    impl Echo {
-        fn start(bind: Ipv4Addr, echo_ports: &[u16]) -> Self {
-            let socket = UdpSocket::bind((bind, 0)).expect("a socket");
-            let addr = socket.local_addr().expect("its address");
-            let counters = Arc::new(PerThread::new(1));
-            let shutdown = CancellationToken::new();
-            let ports = echo_ports.into();
-            let task = tokio::spawn(serve(socket, ports, Arc::clone(&counters), shutdown.clone()));
-            Self { addr, counters, shutdown, task }
-        }
-
-        fn dropped(&self, reason: DropReason) -> u64 {
-            self.counters.sum(|counters| counters.dropped.value(reason.index()))
-        }
-    }
-
-    async fn client() -> net::UdpSocket {
-        net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket")
-    }
-
-    async fn ask(client: &net::UdpSocket, payload: &[u8], echo: SocketAddr) -> Vec<u8> {
-        client.send_to(payload, echo).await.expect("sent");
-        let mut answer = vec![0; 70_000];
-        let (len, from) = client.recv_from(&mut answer).await.expect("an answer");
-        assert_eq!(from, echo);
-        answer.truncate(len);
-        answer
-    }
-
-    #[tokio::test]
-    async fn every_sender_gets_its_own_bytes_back() {
-        let echo = Echo::start(Ipv4Addr::LOCALHOST, &[]);
-        let sizes = [0, 1, 172, 1_472, 9_000, 65_507];
-        for size in sizes {
-            let client = client().await;
-            let payload: Vec<u8> = (0..size).map(|byte| byte as u8).collect();
-            assert_eq!(ask(&client, &payload, echo.addr).await, payload, "{size} bytes");
-        }
-        assert_eq!(echo.counters.sum(|counters| counters.received.value()), 6);
-        let bytes = sizes.iter().sum::<u64>();
-        assert_eq!(echo.counters.sum(|counters| counters.answered.value()), 6);
-        assert_eq!(echo.counters.sum(|counters| counters.answered_bytes.value()), bytes);
-    }
-
-    #[tokio::test]
-    async fn the_answer_comes_from_the_address_that_was_asked() {
-        let echo = Echo::start(Ipv4Addr::UNSPECIFIED, &[]);
-        let asked = SocketAddr::from(([127, 0, 0, 2], echo.addr.port()));
-        assert_eq!(ask(&client().await, b"probe", asked).await, b"probe");
-    }
-
-    #[tokio::test]
-    async fn another_echo_is_not_answered() {
-        let (other, client) = (client().await, client().await);
-        let port = other.local_addr().expect("its address").port();
-        let echo = Echo::start(Ipv4Addr::LOCALHOST, &[port]);
-        other.send_to(b"loop", echo.addr).await.expect("sent");
-        assert_eq!(ask(&client, b"after it", echo.addr).await, b"after it");
-        assert_eq!(echo.dropped(DropReason::ReservedPort), 1);
-        assert_eq!(
-            other.try_recv(&mut [0; 8]).map_err(|error| error.kind()),
-            Err(io::ErrorKind::WouldBlock)
-        );
-    }
-
-    #[tokio::test]
-    async fn shutdown_ends_it() {
-        let echo = Echo::start(Ipv4Addr::LOCALHOST, &[]);
-        echo.shutdown.cancel();
-        echo.task.await.expect("no panic").expect("no error");
-    }
-
-    #[test]
-    fn what_would_loop_is_refused() {
-        let own: SocketAddr = "192.0.2.1:9000".parse().expect("an address");
-        let cases = [
-            ("198.51.100.7:40000", None, None),
-            ("198.51.100.7:7", None, Some(DropReason::ReservedPort)),
-            ("198.51.100.7:19", None, Some(DropReason::ReservedPort)),
-            ("198.51.100.7:0", None, Some(DropReason::ReservedPort)),
-            ("198.51.100.7:9000", None, Some(DropReason::ReservedPort)),
-            ("198.51.100.7:9001", None, Some(DropReason::ReservedPort)),
-            ("192.0.2.1:9000", None, Some(DropReason::OwnAddress)),
-            ("192.0.2.1:40000", None, None),
-            ("127.0.0.1:9000", Some("127.0.0.1"), Some(DropReason::OwnAddress)),
-        ];
-        for (peer, local, expected) in cases {
-            let datagram = Datagram {
-                payload: b"",
-                peer: peer.parse().expect("an address"),
-                local: local.map(|ip| ip.parse().expect("an address")),
-            };
-            assert_eq!(refusal(&datagram, own, &[9000, 9001]), expected, "{peer}");
-        }
-    }
-
-    #[test]
-    fn every_reason_has_a_place_of_its_own() {
-        for (place, reason) in DropReason::ALL.into_iter().enumerate() {
-            assert_eq!(reason.index(), place);
-            assert!(!reason.as_str().is_empty());
-        }
     }
 }

@@ -27,6 +27,9 @@ struct Args {
     /// Address to send UDP datagrams back on; may be repeated.
     #[arg(long, value_name = "ADDR")]
     echo: Vec<String>,
+    /// Whether STAMP probes (RFC 8762) among these are answered as a reflector: true or false.
+    #[arg(long, value_name = "BOOL")]
+    reflector: Option<String>,
     /// Path of the control socket.
     #[arg(long, value_name = "PATH")]
     control: Option<String>,
@@ -46,6 +49,7 @@ impl Args {
             .with_flag("root", self.root)
             .with_flag("http", self.http)
             .with_flag("echo", self.echo)
+            .with_flag("reflector", self.reflector)
             .with_flag("control", self.control)
             .with_flag("threads", self.threads)
     }

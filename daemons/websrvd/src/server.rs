@@ -7,7 +7,10 @@ use std::{
     convert::Infallible,
     error::Error as StdError,
     net::{SocketAddr, UdpSocket},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use arc_swap::ArcSwap;
@@ -31,7 +34,7 @@ use crate::{
     config::Config,
     connection::{self, Web},
     control::services,
-    echo::{self, EchoCounters},
+    echo::{self, EchoCounters, EchoRules},
     files::{RootError, Site},
 };
 
@@ -74,6 +77,7 @@ struct Server<S> {
     log: LogControl,
     web: Arc<Web>,
     echoed: Arc<PerThread<EchoCounters>>,
+    is_reflector: Arc<AtomicBool>,
     http: HttpListeners<S>,
     echo: Listeners,
 }
@@ -91,12 +95,14 @@ fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>
     let serve = move |stream, client| connection::serve(Arc::clone(&shared), stream, client);
     let http = HttpListeners::start(&config.http, sockets, workers, &web.connections, serve)?;
     let asked = config.echo.clone();
+    let is_reflector = Arc::new(AtomicBool::new(config.reflector));
     let mut server = Server {
         config,
         workers: Arc::clone(workers),
         log,
         web,
         echoed: Arc::new(PerThread::new(threads)),
+        is_reflector,
         http,
         echo: Listeners::new("echo"),
     };
@@ -120,11 +126,14 @@ impl<S> Server<S> {
             .into_iter()
             .map(|(configured, bound)| (self.echo.add(configured, &bound), bound.sockets))
             .collect();
-        let ports: Arc<[u16]> = self.echo.ports().collect();
+        let rules = EchoRules {
+            echo_ports: self.echo.ports().collect(),
+            is_reflector: Arc::clone(&self.is_reflector),
+        };
         for (closed, sockets) in opened {
             for (index, socket) in sockets.into_iter().enumerate() {
                 let counters = Arc::clone(&self.echoed);
-                let echo = echo::serve(socket, Arc::clone(&ports), counters, closed.clone());
+                let echo = echo::serve(socket, rules.clone(), counters, closed.clone());
                 self.workers.handle(index).spawn(async move {
                     if let Err(error) = echo.await {
                         error!(%error, "cannot answer datagrams");
@@ -167,6 +176,7 @@ where
         // From here on nothing can fail.
         self.http.open(http);
         self.serve_echo(echo);
+        self.is_reflector.store(next.reflector, Relaxed);
         self.web.site.store(Arc::new(site));
         if self.config.http != next.http {
             self.http.close_others(&next.http);

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use selat_proto::stamp::{ErrorEstimate, Packet, SenderPacket, Timestamp};
 use selat_proto::v1::{
     EchoServiceGetStatsRequest, WatchEventsRequest, daemon_service_client::DaemonServiceClient,
     echo_service_client::EchoServiceClient,
@@ -259,7 +260,29 @@ fn datagrams_come_back_and_are_counted() {
     let told = control.runtime.block_on(echo.get_stats(EchoServiceGetStatsRequest {}));
     let told = told.unwrap().into_inner();
     assert_eq!((told.received, told.received_bytes), (2, 10));
-    assert_eq!(told.dropped.len(), 4);
+    assert_eq!(told.dropped.len(), 5);
+}
+
+#[test]
+fn a_reload_turns_the_reflector_off_and_on() {
+    let server = Server::configured(&[], "reflector = false\n");
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    client.connect(server.addresses("echo")[0]).unwrap();
+    let control = Control::of(&server);
+    let mut probe = [0; 44];
+    let (sent, error) = (Timestamp::default(), ErrorEstimate::UNSYNCHRONISED);
+    SenderPacket { seq: 3, sent, error, ssid: 1 }.encode(&mut probe).unwrap();
+    let ask = || {
+        let mut answer = [0; 64];
+        client.send(&probe).unwrap();
+        let length = client.recv(&mut answer).unwrap();
+        Packet::recognise(&answer[..length])
+    };
+    assert!(matches!(ask(), Some(Packet::Sender(_))));
+    server.rewrite(&server.root(), "reflector = true\n");
+    assert_eq!(control.reload().unwrap(), ["reflector: false is now true"]);
+    assert!(matches!(ask(), Some(Packet::Reflector(answer)) if answer.sender_seq == 3));
 }
 
 #[test]
