@@ -23,6 +23,7 @@ use selat_runtime::{
 };
 
 use crate::{
+    network::Network,
     origin::{OriginAddr, OriginLimits},
     relay::{TcpConfig, UdpConfig},
 };
@@ -51,6 +52,8 @@ pub struct Config {
     pub(crate) http_limits: HttpLimits,
     pub(crate) store: StoreLimits,
     pub(crate) policy: PolicyOptions,
+    /// Clients that may send `PURGE`.
+    pub(crate) purge_allow: Vec<Network>,
     pub(crate) origin_limits: OriginLimits,
     relay: RelayLimits,
     pub(crate) linger: Duration,
@@ -125,6 +128,7 @@ impl Config {
             http_limits: http_limits(layers),
             store: store_limits(layers),
             policy: policy(layers),
+            purge_allow: layers.many("cache.purge_allow", Network::parse, Vec::new()),
             origin_limits: origin_limits(layers),
             relay: RelayLimits::settings(layers),
             linger: layers.one("timeouts.linger", timeout(), Duration::from_secs(1)),

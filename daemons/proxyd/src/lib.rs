@@ -15,6 +15,7 @@ mod fetch;
 mod fill;
 mod forward;
 mod latency;
+mod network;
 mod origin;
 mod proxy;
 mod purge;

@@ -19,6 +19,7 @@ use crate::{
         store::{PurgeMode, Purged, Store},
     },
     counters::Counters,
+    network::Network,
     origin::Origins,
 };
 
@@ -42,6 +43,8 @@ pub(crate) struct Route {
     /// Sets this route's keys apart from those of others.
     pub(crate) namespace: &'static str,
     pub(crate) options: PolicyOptions,
+    /// Clients that may send `PURGE`.
+    pub(crate) purge_allow: Vec<Network>,
     pub(crate) origins: Origins,
     /// Time between two pieces of content that a client sends.
     pub(crate) body_timeout: Duration,

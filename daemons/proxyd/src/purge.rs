@@ -5,6 +5,8 @@
 //!    does it pauses, so that requests never wait for more than one resource to change.
 //! 3. It is told, logged with who asked, and answered with the exact count.
 
+pub(crate) mod method;
+
 use std::{fmt::Display, sync::Arc, time::Duration};
 
 use selat_runtime::events::{EventKind, Events};

@@ -37,7 +37,7 @@ use crate::{
     counters::Counters,
     fetch,
     proxy::{NAME, Proxy, Route},
-    reply,
+    purge, reply,
 };
 
 /// A request, and all that answering it takes.
@@ -67,6 +67,8 @@ pub(crate) enum Verdict {
     Replaced(RevalidateReason),
     /// Forwarded.
     Passed(PassReason),
+    /// Purged, or refused to.
+    Purged,
     /// Answered by the daemon itself.
     Refused,
 }
@@ -128,6 +130,9 @@ pub(crate) async fn handle(
     let route = proxy.route.load_full();
     let (response, verdict) = match Ask::new(&proxy, &route, client, &head) {
         Ok(_) if via::loops(&head.headers, NAME) => refuse(StatusCode::LOOP_DETECTED, "via_loop"),
+        Ok(ask) if purge::method::is_purge(&ask) => {
+            (purge::method::answer(&ask).await, Verdict::Purged)
+        }
         Ok(ask) => answer(&ask.with_interims(interims), body).await,
         Err(error) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
     };
@@ -220,6 +225,7 @@ impl Verdict {
             Self::Collapsed => "collapsed",
             Self::Miss(_) | Self::Replaced(_) => "miss",
             Self::Passed(_) => "pass",
+            Self::Purged => "purge",
             Self::Refused => "refused",
         }
     }
@@ -237,7 +243,7 @@ impl Verdict {
             Self::Miss(reason) => counters.misses.increment(reason.index()),
             Self::Replaced(reason) => counters.replaced.increment(reason.index()),
             Self::Passed(reason) => counters.passes.increment(reason.index()),
-            Self::Refused => {}
+            Self::Purged | Self::Refused => {}
         }
     }
 }

@@ -113,6 +113,7 @@ fn route(config: &Config, counters: &Arc<Counters>) -> Route {
     Route {
         namespace: NAMESPACE,
         options: config.policy.clone(),
+        purge_allow: config.purge_allow.clone(),
         origins: Origins::new(config.origins.clone(), pool, Arc::clone(counters)),
         body_timeout: config.origin_limits.body_timeout,
         object_bytes_max: config.store.object_bytes,

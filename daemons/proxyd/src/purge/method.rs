@@ -1,0 +1,69 @@
+//! `PURGE URL` as an HTTP request, as plugins of content management systems send it: removes every
+//! variant of the URL. Only for the clients that `cache.purge_allow` names.
+
+use http::{HeaderValue, Response, StatusCode, header};
+use selat_core::cache::status::CacheStatus;
+
+use super::Purge;
+use crate::{
+    body::ReplyBody,
+    cache::{
+        selection::Selection,
+        store::{PurgeMode, Purged},
+    },
+    network::Network,
+    proxy::NAME,
+    reply,
+    request::Ask,
+};
+
+/// Whether the request is such a one.
+pub(crate) fn is_purge(ask: &Ask<'_>) -> bool {
+    ask.head.method.as_str() == "PURGE"
+}
+
+/// Answers it: 200 with the count as JSON, 403 where the client may not, 501 where nobody may.
+pub(crate) async fn answer(ask: &Ask<'_>) -> Response<ReplyBody> {
+    match refusal(&ask.route.purge_allow, ask.client.ip()) {
+        Some((status, detail)) => refuse(status, detail),
+        None => purge(ask).await,
+    }
+}
+
+fn refusal(allow: &[Network], client: std::net::IpAddr) -> Option<(StatusCode, &'static str)> {
+    if allow.is_empty() {
+        return Some((StatusCode::NOT_IMPLEMENTED, "purge_allow_is_empty"));
+    }
+    let allowed = allow.iter().any(|network| network.contains(client));
+    (!allowed).then_some((StatusCode::FORBIDDEN, "not_in_purge_allow"))
+}
+
+fn refuse(status: StatusCode, detail: &str) -> Response<ReplyBody> {
+    let said = CacheStatus { cache: NAME, detail: Some(detail), ..CacheStatus::default() };
+    let mut response = reply::error(status, said);
+    let hint = match status {
+        StatusCode::FORBIDDEN => "this address may not purge: see cache.purge_allow\n",
+        _ => {
+            "PURGE is off: cache.purge_allow names who may; netctl cache purge needs no such leave\n"
+        }
+    };
+    *response.body_mut() = ReplyBody::text(hint);
+    response.headers_mut().insert(header::CONTENT_TYPE, TEXT);
+    response
+}
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+async fn purge(ask: &Ask<'_>) -> Response<ReplyBody> {
+    let purge = Purge { selection: Selection::Key(ask.key()), mode: PurgeMode::Remove };
+    let purged = purge.run(ask.proxy).await;
+    purge.report(purged, format_args!("client={}", ask.client), &ask.proxy.events);
+    let Purged { variants, bytes } = purged;
+    let count = format!("{{\"purged_count\":{variants},\"purged_bytes\":{bytes}}}\n");
+    let mut response = Response::new(ReplyBody::text(count));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, JSON);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
