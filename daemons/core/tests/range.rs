@@ -4,7 +4,7 @@ mod story;
 
 use http::{HeaderMap, Method};
 use proptest::prelude::*;
-use selat_core::cache::partial::{Combination, Coverage, Extent, combine};
+use selat_core::cache::partial::{Combination, Coverage, Extent, combine, combined};
 use selat_core::cache::policy::Decision;
 use selat_core::cache::reason::{MissReason, StoreRefusal};
 use selat_core::http::conditional::EntityTag;
@@ -172,6 +172,7 @@ fn parts_of_one_representation_are_combined() {
         ("\"a\"", "4-7/10", Combination::Append { extent: part(2, 7, 10), skip: 2 }),
         ("\"a\"", "0-1/10", Combination::Prepend { extent: part(0, 5, 10), keep: 2 }),
         ("\"a\"", "0-3/10", Combination::Prepend { extent: part(0, 5, 10), keep: 2 }),
+        ("\"a\"", "3-4/10", Combination::Append { extent: part(2, 5, 10), skip: 2 }),
         ("\"a\"", "7-9/10", Combination::Distinct),
         ("\"a\"", "6-9/12", Combination::Distinct),
         ("\"b\"", "6-9/10", Combination::Distinct),
@@ -184,6 +185,38 @@ fn parts_of_one_representation_are_combined() {
     let mut completed = meta("\"a\"", "5-9/10");
     completed.set_extent(Extent::Whole, &mut HeaderMap::new());
     assert_eq!(completed.status(), 200);
+}
+
+#[test]
+fn a_combined_response_has_the_newer_fields_and_keeps_what_they_leave() {
+    let old = Story::answered(
+        206,
+        "ETag: \"a\"\nContent-Range: bytes 0-4/10\nCache-Control: max-age=60\nX-Old: 1\nX-Both: 1",
+    );
+    let new = Story::answered(
+        206,
+        "ETag: \"a\"\nContent-Range: bytes 5-9/10\nCache-Control: max-age=9\nX-Both: 2\nAge: 3",
+    );
+    let both =
+        |new: &Story| combined(&old.stored(), &old.stored_fields(), &new.exchange(), &new.options);
+    let whole = both(&new).expect("they go together");
+    assert_eq!(whole.combination, Combination::Append { extent: Extent::Whole, skip: 0 });
+    assert_eq!((whole.meta.status().as_u16(), whole.meta.extent()), (200, Extent::Whole));
+    assert_eq!(whole.meta.lifetime().duration.as_secs(), 9);
+    assert_eq!(
+        (&whole.headers["x-old"], &whole.headers["x-both"]),
+        (&"1".parse().unwrap(), &"2".parse().unwrap())
+    );
+    assert!(!whole.headers.contains_key("content-range") && !whole.headers.contains_key("age"));
+    let other =
+        Story::answered(206, "ETag: \"b\"\nContent-Range: bytes 5-9/10\nCache-Control: max-age=9");
+    assert_eq!(both(&other), None);
+    // The stored validator does not vouch for a part that names none.
+    let unnamed = Story::answered(206, "Content-Range: bytes 5-9/10\nCache-Control: max-age=9");
+    assert_eq!(both(&unnamed), None);
+    let forbidden =
+        Story::answered(206, "ETag: \"a\"\nContent-Range: bytes 5-9/10\nCache-Control: no-store");
+    assert_eq!(both(&forbidden), None);
 }
 
 proptest! {

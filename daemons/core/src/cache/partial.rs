@@ -1,9 +1,11 @@
 //! Stored parts (RFC 9111 §3.3, §3.4): which octets a stored response holds, which requests they
 //! answer, and how two parts of one representation become one (RFC 9110 §15.3.7.3).
 
-use ::http::HeaderValue;
+use ::http::{HeaderMap, HeaderValue};
 
-use super::stored::StoredMeta;
+use super::options::PolicyOptions;
+use super::storage::{Exchange, Storability, storable};
+use super::stored::{StoredMeta, prepare};
 use crate::http::range::{ByteRange, ContentRange, RangeSpec, Requested, Resolved};
 
 /// The octets of a representation that a stored response holds.
@@ -146,15 +148,58 @@ pub fn combine(stored: &StoredMeta, new: &StoredMeta) -> Combination {
         if all { Extent::Whole } else { Extent::Part(ContentRange { range, complete_length }) }
     };
     let (a, b) = (old.range, part.range);
-    if a.first <= b.first && b.first <= a.last.saturating_add(1) && b.last > a.last {
-        let extent = joined(ByteRange { first: a.first, last: b.last });
-        Combination::Append { extent, skip: a.last + 1 - b.first }
+    if a.first <= b.first && b.first <= a.last.saturating_add(1) {
+        let extent = joined(ByteRange { first: a.first, last: a.last.max(b.last) });
+        Combination::Append { extent, skip: b.length().min(a.last.saturating_add(1) - b.first) }
     } else if b.first < a.first && a.first <= b.last.saturating_add(1) && b.last <= a.last {
         let extent = joined(ByteRange { first: b.first, last: a.last });
         Combination::Prepend { extent, keep: a.first - b.first }
     } else {
         Combination::Distinct
     }
+}
+
+/// A stored part and a new one, as one response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Combined {
+    /// How their content goes together; never [`Combination::Distinct`].
+    pub combination: Combination,
+    /// The facts of both.
+    pub meta: StoredMeta,
+    /// The fields of both, fit to be stored and sent on.
+    pub headers: HeaderMap,
+}
+
+/// Makes one response of a stored part with its fields and a new 206, as it was received.
+///
+/// RFC 9110 §15.3.7.3: the fields of the newer response take the place of stored ones of their
+/// name. `None` if the two do not go together, or what they make may not be stored.
+#[must_use]
+pub fn combined(
+    stored: &StoredMeta,
+    stored_headers: &HeaderMap,
+    exchange: &Exchange<'_>,
+    options: &PolicyOptions,
+) -> Option<Combined> {
+    let Storability::Store(new) = storable(exchange, options) else { return None };
+    let combination = combine(stored, &new);
+    let (Combination::Append { extent, .. } | Combination::Prepend { extent, .. }) = combination
+    else {
+        return None;
+    };
+    let mut headers = stored_headers.clone();
+    for name in exchange.response.headers.keys() {
+        headers.remove(name);
+        for value in exchange.response.headers.get_all(name) {
+            headers.append(name, value.clone());
+        }
+    }
+    let mut both = *exchange;
+    both.response.headers = &headers;
+    let Storability::Store(mut meta) = storable(&both, options) else { return None };
+    prepare(&mut headers, exchange.times.response, options);
+    meta.set_extent(extent, &mut headers);
+    Some(Combined { combination, meta: *meta, headers })
 }
 
 fn same_validator(one: Option<&HeaderValue>, other: Option<&HeaderValue>) -> bool {

@@ -165,7 +165,7 @@ reasons! {
         TooLarge, "too_large", "RFC 9111 §3",
             "It is larger than the cache stores.";
         Superseded, "superseded", "RFC 9111 §4.4",
-            "It was purged or invalidated while it arrived.";
+            "It was purged, invalidated or made superfluous while it arrived.";
     }
 }
 
