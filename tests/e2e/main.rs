@@ -10,6 +10,7 @@ mod control;
 mod drain;
 mod interim;
 mod lab;
+mod parts;
 mod qos;
 mod relay;
 mod reload;

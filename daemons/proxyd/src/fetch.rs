@@ -8,7 +8,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use http::{Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use selat_core::{
     cache::{
         invalidate::invalidated,
@@ -19,7 +19,7 @@ use selat_core::{
         stored::{StoredMeta, prepare},
         validation::{HeadUpdate, Validation, freshened_by_head, revalidated},
     },
-    http::{hop_by_hop, message::ResponseHead, via},
+    http::{hop_by_hop, message::ResponseHead, range::RangeSpec, via},
 };
 
 use crate::{
@@ -33,6 +33,7 @@ use crate::{
     fill::Fill,
     forward::{self, Asking},
     origin::{OriginError, fetch::Fetched},
+    parts::{self, Joint},
     proxy::NAME,
     reply,
     request::{Ask, Reply, Verdict},
@@ -71,8 +72,40 @@ impl Why {
     }
 }
 
+/// What is stored for a request about which the origin has to be asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stored<'a> {
+    /// Nothing that fits.
+    Nothing,
+    /// A response that has to be confirmed, and that is the way out where the origin fails.
+    Unconfirmed(&'a Arc<Object>),
+    /// A part that lacks one range, to be asked for with this `If-Range`.
+    Part(&'a Arc<Object>, RangeSpec, Option<&'a HeaderValue>),
+}
+
+impl<'a> Stored<'a> {
+    fn asking(self, method: &Method) -> Asking {
+        match self {
+            Self::Unconfirmed(object) if !object.meta.conditions().is_empty() => {
+                Asking::Whether(object.meta.conditions())
+            }
+            Self::Part(_, range, if_range) => Asking::Missing(range, if_range.cloned()),
+            _ if *method == Method::GET => Asking::Unconditionally,
+            _ => Asking::AsAsked,
+        }
+    }
+
+    /// What may be served where the origin fails.
+    fn fallback(self) -> Option<&'a Arc<Object>> {
+        match self {
+            Self::Unconfirmed(object) => Some(object),
+            Self::Nothing | Self::Part(..) => None,
+        }
+    }
+}
+
 /// Fetches for everyone who asks for the same now.
-pub(crate) async fn shared(ask: &Ask<'_>, why: Why, stored: Option<&Arc<Object>>) -> Reply {
+pub(crate) async fn shared(ask: &Ask<'_>, why: Why, stored: Stored<'_>) -> Reply {
     let key = ask.key();
     for _ in 0..LEADERS_MAX {
         match ask.proxy.join(&key) {
@@ -91,7 +124,7 @@ pub(crate) async fn shared(ask: &Ask<'_>, why: Why, stored: Option<&Arc<Object>>
 }
 
 /// Fetches for this request alone.
-pub(crate) async fn alone(ask: &Ask<'_>, why: Why, stored: Option<&Arc<Object>>) -> Reply {
+pub(crate) async fn alone(ask: &Ask<'_>, why: Why, stored: Stored<'_>) -> Reply {
     lead(ask, why, stored, None).await
 }
 
@@ -134,33 +167,57 @@ fn follow(ask: &Ask<'_>, why: Why, landing: &Landing) -> Option<Reply> {
 pub(crate) async fn lead(
     ask: &Ask<'_>,
     why: Why,
-    stored: Option<&Arc<Object>>,
+    stored: Stored<'_>,
     permit: Option<Permit>,
 ) -> Reply {
     let ticket = ask.proxy.store.ticket(&ask.key());
-    let asking = match stored.map(|object| object.meta.conditions()) {
-        Some(conditions) if !conditions.is_empty() => Asking::Whether(conditions),
-        _ if ask.head.method == Method::GET => Asking::Unconditionally,
-        _ => Asking::AsAsked,
-    };
+    let asking = stored.asking(&ask.head.method);
     let validates = matches!(asking, Asking::Whether(_));
     let request = forward::request(ask, asking, RequestBody::Empty);
     let fetched = match ask.route.origins.fetch(request).await {
         Ok(fetched) => fetched,
-        Err(error) => return give_up(ask, why, stored, permit.as_ref(), error),
+        Err(error) => return give_up(ask, why, stored.fallback(), permit.as_ref(), error),
     };
-    if let Some(reply) = rescue(ask, stored, permit.as_ref(), fetched.head.status) {
+    let status = fetched.head.status;
+    if let Some(reply) = rescue(ask, stored.fallback(), permit.as_ref(), status) {
         return reply;
     }
-    match stored {
-        Some(stored) if validates && fetched.head.status == StatusCode::NOT_MODIFIED => {
+    match (stored, status) {
+        (Stored::Unconfirmed(stored), StatusCode::NOT_MODIFIED) if validates => {
             match confirm(ask, why, stored, permit.as_ref(), ticket, &fetched) {
                 Some(reply) => reply,
-                None => Box::pin(lead(ask, why, None, permit)).await,
+                None => Box::pin(lead(ask, why, Stored::Nothing, permit)).await,
             }
+        }
+        (Stored::Part(part, ..), StatusCode::PARTIAL_CONTENT) => {
+            match complete(ask, why, ticket, part, fetched, permit) {
+                Ok(reply) => reply,
+                Err(permit) => Box::pin(lead(ask, why, Stored::Nothing, permit)).await,
+            }
+        }
+        // The stored part is of another representation.
+        (Stored::Part(..), StatusCode::RANGE_NOT_SATISFIABLE) => {
+            Box::pin(lead(ask, why, Stored::Nothing, permit)).await
         }
         _ => take_in(ask, why, ticket, fetched, permit),
     }
+}
+
+/// Takes in the range that a stored part lacked. Gives the permit back where the two make no whole.
+fn complete(
+    ask: &Ask<'_>,
+    why: Why,
+    ticket: Ticket,
+    part: &Arc<Object>,
+    mut fetched: Fetched,
+    permit: Option<Permit>,
+) -> Result<Reply, Option<Permit>> {
+    let exchange = exchange(ask, &fetched);
+    let Some((combined, rest)) = parts::completed(ask, part, &exchange, &fetched) else {
+        return Err(permit);
+    };
+    fetched.head.headers = combined.headers;
+    Ok(fill(ask, why, ticket, combined.meta, fetched, Joint::Rest(rest), permit))
 }
 
 /// Answers with what is stored although the origin failed, if that is allowed, else with the failure.
@@ -287,10 +344,11 @@ fn take_in(
             StoreRefusal::TooLarge
         }
         Storability::Store(meta) => {
+            let joint = parts::extension(ask, &exchange, &fetched);
             let received = fetched.times.response;
             prepare(&mut fetched.head.headers, received, &ask.route.options);
             via::append(&mut fetched.head.headers, fetched.head.version, NAME);
-            return fill(ask, why, ticket, *meta, fetched, permit);
+            return fill(ask, why, ticket, *meta, fetched, joint, permit);
         }
         Storability::Pass(refusal) => refusal,
     };
@@ -316,11 +374,18 @@ fn fill(
     ticket: Ticket,
     meta: StoredMeta,
     fetched: Fetched,
+    joint: Joint,
     permit: Option<Permit>,
 ) -> Reply {
     let limit = ask.route.object_bytes_max;
     let Fetched { head, body, origin, tags, times } = fetched;
-    let filling = Arc::new(Filling::new(meta, head.headers, origin, body.length(), limit));
+    let (length, stored_tags) = match &joint {
+        Joint::Nothing => (body.length(), None),
+        Joint::Part(extension) => (body.length(), Some(&extension.part.tags)),
+        Joint::Rest(rest) => (Some(rest.length), Some(&rest.part.tags)),
+    };
+    let tags = tags.or_else(|| stored_tags.cloned()).unwrap_or_default();
+    let filling = Arc::new(Filling::new(meta, head.headers, origin, length, limit));
     let said = CacheStatus {
         stored: true,
         forward_status: (head.status == StatusCode::PARTIAL_CONTENT).then_some(206),
@@ -336,9 +401,11 @@ fn fill(
         ticket,
         request,
         variants_max: ask.route.variants_max,
-        tags: tags.unwrap_or_default(),
+        tags,
         asked: times.request,
         filling,
+        joint,
+        object_bytes_max: limit,
         permit,
     };
     tokio::spawn(fill.run(body));

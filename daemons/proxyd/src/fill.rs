@@ -3,9 +3,14 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use http_body_util::BodyExt;
-use selat_core::cache::{key::CacheKey, reason::StoreRefusal};
+use selat_core::cache::{
+    key::CacheKey,
+    partial::{Combined, Extent},
+    reason::StoreRefusal,
+    stored::StoredMeta,
+};
 
 use crate::{
     cache::{
@@ -17,6 +22,7 @@ use crate::{
         tags::Tags,
     },
     origin::OriginBody,
+    parts::{Joint, Place},
     proxy::Proxy,
 };
 
@@ -33,6 +39,9 @@ pub(crate) struct Fill {
     /// When the origin was asked.
     pub(crate) asked: SystemTime,
     pub(crate) filling: Arc<Filling>,
+    /// What is stored of it already.
+    pub(crate) joint: Joint,
+    pub(crate) object_bytes_max: u64,
     /// Others may join while it is held.
     pub(crate) permit: Option<Permit>,
 }
@@ -77,8 +86,8 @@ impl Fill {
 
     /// Whether what arrived is small enough to be stored.
     async fn feed(&mut self, mut body: OriginBody) -> Result<bool, CutOff> {
-        let mut gather = Gather::new(self.filling.length);
-        let mut storable = true;
+        let mut gather = Gather::new(body.length());
+        let mut storable = self.feed_rest(Place::Before).await?;
         while let Some(frame) = body.frame().await {
             let Ok(arrived) = frame.map_err(|_| CutOff)?.into_data() else { continue };
             storable = self.filling.feed(&mut gather, &arrived).await.map_err(|_| CutOff)?;
@@ -86,14 +95,24 @@ impl Fill {
                 self.permit = None;
             }
         }
-        Ok(storable)
+        Ok(self.feed_rest(Place::After).await? && storable)
+    }
+
+    /// Feeds what is stored already, where it goes in this place.
+    async fn feed_rest(&self, place: Place) -> Result<bool, CutOff> {
+        match &self.joint {
+            Joint::Rest(rest) if rest.place == place => {
+                self.filling.feed_stored(&rest.part.content).await.map_err(|_| CutOff)
+            }
+            _ => Ok(true),
+        }
     }
 
     fn store(&self, content: Content) -> Result<(), StoreRefusal> {
-        let mut meta = self.filling.meta.clone();
-        let mut headers = self.filling.headers.clone();
-        meta.received_in_full(content.length())?;
-        meta.make_whole_if_all(content.length(), &mut headers);
+        let (meta, headers, content) = self.joined(content)?;
+        if meta.extent() != Extent::Whole && self.whole_is_fresh() {
+            return Err(StoreRefusal::Superseded);
+        }
         let object = Arc::new(Object {
             meta,
             headers,
@@ -108,5 +127,36 @@ impl Fill {
         } else {
             Err(StoreRefusal::Superseded)
         }
+    }
+
+    /// What arrived, together with the part that it extends.
+    fn joined(&self, arrived: Content) -> Result<(StoredMeta, HeaderMap, Content), StoreRefusal> {
+        let mut meta = self.filling.meta.clone();
+        meta.received_in_full(arrived.length())?;
+        if let Joint::Part(extension) = &self.joint
+            && meta.extent() == self.filling.meta.extent()
+        {
+            let Combined { meta, headers, .. } = &extension.combined;
+            let (mut headers, content) = (headers.clone(), extension.content(&arrived));
+            if content.length() <= self.object_bytes_max {
+                headers.insert(header::CONTENT_LENGTH, content.length().into());
+                return Ok((meta.clone(), headers, content));
+            }
+        }
+        let mut headers = self.filling.headers.clone();
+        meta.make_whole_if_all(arrived.length(), &mut headers);
+        Ok((meta, headers, arrived))
+    }
+
+    /// Whether someone stored all of the representation meanwhile: a part is not to take its place.
+    fn whole_is_fresh(&self) -> bool {
+        let (resource, now) = (self.proxy.store.peek(self.key.as_str()), SystemTime::now());
+        resource.is_some_and(|resource| {
+            resource.variants.iter().map(|object| &object.meta).any(|meta| {
+                meta.extent() == Extent::Whole
+                    && meta.is_fresh(now)
+                    && meta.vary().matches(&self.request)
+            })
+        })
     }
 }

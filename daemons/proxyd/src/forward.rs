@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 use hyper::ext::on_informational;
 use selat_core::{
     cache::stored::Conditions,
-    http::{conditional, hop_by_hop, via},
+    http::{conditional, hop_by_hop, range::RangeSpec, via},
 };
 
 use crate::{body::RequestBody, proxy::NAME, request::Ask};
@@ -41,6 +41,8 @@ pub(crate) enum Asking {
     Unconditionally,
     /// These conditions go in place of them.
     Whether(Conditions),
+    /// This range goes in place of them, under this `If-Range`.
+    Missing(RangeSpec, Option<HeaderValue>),
 }
 
 /// The request for the origin.
@@ -53,6 +55,7 @@ pub(crate) fn request(ask: &Ask<'_>, asking: Asking, body: RequestBody) -> Reque
         Asking::AsAsked => {}
         Asking::Unconditionally => strip_conditions(&mut headers),
         Asking::Whether(conditions) => conditions.apply(&mut headers),
+        Asking::Missing(range, if_range) => ask_for_range(&mut headers, range, if_range),
     }
     say_who_asks(&mut headers, ask);
     via::append(&mut headers, ask.head.version, NAME);
@@ -80,6 +83,17 @@ fn strip_conditions(headers: &mut HeaderMap) {
     let if_range = headers.get(header::IF_RANGE).cloned();
     conditional::strip(headers);
     // A range that goes to the origin goes with its condition.
+    if let Some(if_range) = if_range {
+        headers.insert(header::IF_RANGE, if_range);
+    }
+}
+
+fn ask_for_range(headers: &mut HeaderMap, range: RangeSpec, if_range: Option<HeaderValue>) {
+    conditional::strip(headers);
+    // A range is written in digits and a few signs.
+    if let Ok(range) = HeaderValue::try_from(range.to_string()) {
+        headers.insert(header::RANGE, range);
+    }
     if let Some(if_range) = if_range {
         headers.insert(header::IF_RANGE, if_range);
     }

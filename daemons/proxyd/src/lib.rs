@@ -17,6 +17,7 @@ mod forward;
 mod latency;
 mod network;
 mod origin;
+mod parts;
 mod proxy;
 mod purge;
 mod relay;

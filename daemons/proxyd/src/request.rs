@@ -35,7 +35,7 @@ use crate::{
     body::{ReplyBody, RequestBody},
     cache::{flight::Part, object::Object, store::Resource},
     counters::Counters,
-    fetch,
+    fetch::{self, Stored, Why},
     proxy::{NAME, Proxy, Route},
     purge, reply,
 };
@@ -172,18 +172,18 @@ async fn answer(ask: &Ask<'_>, body: Incoming) -> Reply {
                 let served = reply::from_object(ask, object, now, CacheStatus::of(NAME, &decision));
                 (served, Verdict::Hit(serve.reason))
             }
-            None => fetch_plain(ask, MissReason::Absent).await,
+            None => fetch(ask, Why::Miss(MissReason::Absent), Stored::Nothing).await,
         },
         Decision::Revalidate { which, reason, .. } => {
-            let why = fetch::Why::Revalidate(*reason);
-            if ask.is_shareable() {
-                fetch::shared(ask, why, object(*which)).await
-            } else {
-                fetch::alone(ask, why, object(*which)).await
-            }
+            let stored = object(*which).map_or(Stored::Nothing, Stored::Unconfirmed);
+            fetch(ask, Why::Revalidate(*reason), stored).await
         }
-        Decision::Complete { .. } => fetch_plain(ask, MissReason::Partial).await,
-        Decision::Fetch(reason) => fetch_plain(ask, *reason).await,
+        Decision::Complete { which, range, if_range } => {
+            let part = |object| Stored::Part(object, *range, if_range.as_ref());
+            let stored = object(*which).map_or(Stored::Nothing, part);
+            fetch(ask, Why::Miss(MissReason::Partial), stored).await
+        }
+        Decision::Fetch(reason) => fetch(ask, Why::Miss(*reason), Stored::Nothing).await,
         Decision::Pass(reason) => {
             let body = RequestBody::of(body, ask.route.body_timeout);
             fetch::passed(ask, *reason, body).await
@@ -192,11 +192,11 @@ async fn answer(ask: &Ask<'_>, body: Incoming) -> Reply {
     }
 }
 
-async fn fetch_plain(ask: &Ask<'_>, reason: MissReason) -> Reply {
+async fn fetch(ask: &Ask<'_>, why: Why, stored: Stored<'_>) -> Reply {
     if ask.is_shareable() {
-        fetch::shared(ask, fetch::Why::Miss(reason), None).await
+        fetch::shared(ask, why, stored).await
     } else {
-        fetch::alone(ask, fetch::Why::Miss(reason), None).await
+        fetch::alone(ask, why, stored).await
     }
 }
 
@@ -208,8 +208,9 @@ fn refresh(ask: &Ask<'_>, object: &Arc<Object>) {
     tokio::spawn(async move {
         // The target was read once already.
         if let Ok(ask) = Ask::new(&proxy, &route, client, &head) {
-            let why = fetch::Why::Revalidate(RevalidateReason::Stale);
-            let (_, verdict) = fetch::lead(&ask, why, Some(&object), Some(permit)).await;
+            let why = Why::Revalidate(RevalidateReason::Stale);
+            let stored = Stored::Unconfirmed(&object);
+            let (_, verdict) = fetch::lead(&ask, why, stored, Some(permit)).await;
             info!(target: "access", uri = %head.uri, cache = verdict.as_str(), "refresh");
         }
     });

@@ -109,10 +109,28 @@ impl Filling {
         gather: &mut Gather,
         arrived: &[u8],
     ) -> Result<bool, Abandoned> {
+        let length = arrived.len() as u64;
+        self.take_in(length, |pieces| gather.take(arrived, |piece| pieces.push_back(piece))).await
+    }
+
+    /// Takes in what is stored already, as [`Filling::feed`] does.
+    ///
+    /// # Errors
+    /// [`Abandoned`] where nothing would come of more.
+    pub(crate) async fn feed_stored(&self, content: &Content) -> Result<bool, Abandoned> {
+        let stored = content.pieces().iter().cloned();
+        self.take_in(content.length(), |pieces| pieces.extend(stored)).await
+    }
+
+    async fn take_in(
+        &self,
+        length: u64,
+        take: impl FnOnce(&mut VecDeque<Bytes>),
+    ) -> Result<bool, Abandoned> {
         let too_large = {
             let mut state = self.lock();
-            state.received += arrived.len() as u64;
-            gather.take(arrived, |piece| state.pieces.push_back(piece));
+            state.received += length;
+            take(&mut state.pieces);
             state.too_large |= state.received > self.object_bytes_max;
             state.let_go();
             state.wake();
