@@ -1,17 +1,25 @@
 //! Pure: from samples to figures, each under the formula that it is computed by. What was not
 //! measured is `None`, never zero.
 
+mod direction;
 mod distribution;
 mod jitter;
 mod loss;
+mod one_way;
 mod pacing;
+mod reordering;
+mod variation;
 
 use std::time::Duration;
 
+pub use self::direction::LossDirection;
 pub use self::distribution::Distribution;
 pub use self::jitter::{EwmaJitter, Jitter};
 pub use self::loss::{GMIN, LossRuns};
+pub use self::one_way::OneWay;
 pub use self::pacing::Pacing;
+pub use self::reordering::Reordering;
+pub use self::variation::DelayVariation;
 use crate::sample::Sample;
 
 /// The figures of one client, or of several together.
@@ -27,18 +35,30 @@ pub struct Analysis {
     pub loss_pct: Option<f64>,
     /// Answers after the first to the same probe.
     pub duplicates: u64,
+    /// On which way they were lost; `None` where no reflector counts. Of several clients, the sum of
+    /// those whose reflector does; the losses of the others are unknown.
+    pub loss_direction: Option<LossDirection>,
     /// Answers that came after one with a higher number (RFC 4737 §3.3, Type-P-Reordered).
     pub reordered: u64,
+    /// How far these came late.
+    pub reordering: Reordering,
     /// Payload bytes of the first answers.
     pub bytes: u64,
     /// Total time: from the first send to the last answer or send, whichever is later.
     pub duration: Option<Duration>,
     /// `bytes` × 8 / `duration`, bit/s.
     pub throughput_bps: Option<f64>,
+    /// Payload of the probes that are known to have reached the reflector × 8 / `duration`, bit/s;
+    /// `None` where no reflector counts.
+    pub throughput_up_bps: Option<f64>,
     /// Round-trip times without the time that the other end says it held them.
     pub latency: Distribution,
+    /// Delays on each way; `None` where no reflector tells its times.
+    pub one_way: Option<OneWay>,
     /// The variation of latency from one answer to the next.
     pub jitter: Jitter,
+    /// The same, signed, of probes that are adjacent in sequence.
+    pub delay_variation: DelayVariation,
     /// How losses follow each other.
     pub loss_runs: LossRuns,
     /// How well the sender kept its schedule; `None` when nothing was sent.
@@ -62,18 +82,30 @@ impl Analysis {
         let received = all().filter(|sample| !sample.is_lost()).count() as u64;
         let bytes = all().map(|sample| sample.bytes).sum();
         let duration = total_time(all());
+        let bps = |bytes: f64| duration.map(|duration| bytes * 8.0 / duration.as_secs_f64());
+        let loss_direction = loss_direction(clients, sent - received);
+        let reached = loss_direction.map(|lost| received + lost.down);
+        let reordering = Reordering::merged(clients.iter().map(|it| Reordering::of(it)));
+        let mean_bytes = ratio(bytes, received);
         Self {
             sent,
             received,
             lost: sent - received,
             loss_pct: ratio((sent - received) * 100, sent),
             duplicates: all().map(|sample| u64::from(sample.duplicates)).sum(),
-            reordered: clients.iter().map(|samples| reordered(samples)).sum(),
+            loss_direction,
+            reordered: reordering.reordered(),
+            reordering,
             bytes,
             duration,
-            throughput_bps: duration.map(|duration| bytes as f64 * 8.0 / duration.as_secs_f64()),
+            throughput_bps: bps(bytes as f64),
+            throughput_up_bps: reached
+                .zip(mean_bytes)
+                .and_then(|(probes, each)| bps(probes as f64 * each)),
             latency: Distribution::new(all().filter_map(Sample::latency).collect()),
+            one_way: OneWay::of(clients),
             jitter: Jitter::of(clients),
+            delay_variation: DelayVariation::of(clients),
             loss_runs: clients.iter().map(|samples| LossRuns::of(samples)).sum(),
             pacing: Pacing::of(clients),
         }
@@ -106,17 +138,10 @@ fn total_time<'a>(samples: impl Iterator<Item = &'a Sample> + Clone) -> Option<D
     (!total.is_zero()).then_some(total)
 }
 
-/// RFC 4737 §3.3: with NextExp the highest number so far plus one, an answer is reordered if its
-/// number is below NextExp.
-fn reordered(samples: &[Sample]) -> u64 {
-    let mut next_expected = 0;
-    let mut reordered = 0;
-    for sample in in_arrival_order(samples) {
-        if sample.seq < next_expected {
-            reordered += 1;
-        } else {
-            next_expected = sample.seq + 1;
-        }
-    }
-    reordered
+/// The directions of all `lost`; those of clients whose reflector does not count are unknown.
+fn loss_direction(clients: &[&[Sample]], lost: u64) -> Option<LossDirection> {
+    let counted: Vec<_> = clients.iter().filter_map(|samples| LossDirection::of(samples)).collect();
+    let sum: LossDirection = counted.iter().copied().sum();
+    let unknown = lost - sum.up - sum.down;
+    (!counted.is_empty()).then_some(LossDirection { unknown, ..sum })
 }

@@ -1,6 +1,7 @@
 //! What is left of a measurement: rows for CSV and JSON, and a page to read.
 
 mod csv;
+mod detail;
 mod html;
 mod json;
 mod row;
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::csv::{CsvError, append_csv};
+pub use self::detail::Detail;
 pub use self::html::html;
 pub use self::json::json;
 pub use self::row::{COLUMNS, Row, TOTAL_CLIENT};

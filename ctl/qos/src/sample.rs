@@ -17,17 +17,43 @@ pub struct Sample {
     pub received_at: Option<Duration>,
     /// How long the other end held it, where that end says so.
     pub residence: Option<Duration>,
+    /// What a reflector that stamps says of it.
+    pub reflection: Option<Reflection>,
     /// Payload bytes of the first answer.
     pub bytes: u64,
     /// Further answers to the same probe.
     pub duplicates: u32,
 }
 
+/// A STAMP reflector's account of a probe (RFC 8762 §4.3). Its times are by its own clock, which may
+/// be far from this host's: nanoseconds from the moment at which this host's clock read the wall time
+/// of the start of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reflection {
+    /// How many probes of this session it got before this one; `None` where it does not count.
+    pub number: Option<u32>,
+    /// Answers to copies of this probe that were made on the way there: each has another number.
+    pub copies: u32,
+    /// T2: when it got the probe.
+    pub received_ns: i64,
+    /// T3: when it answered.
+    pub sent_ns: i64,
+}
+
 impl Sample {
     /// A probe that was sent at `sent_at` and has no answer.
     #[must_use]
     pub fn sent(seq: u32, due_at: Duration, sent_at: Duration) -> Self {
-        Self { seq, due_at, sent_at, received_at: None, residence: None, bytes: 0, duplicates: 0 }
+        Self {
+            seq,
+            due_at,
+            sent_at,
+            received_at: None,
+            residence: None,
+            reflection: None,
+            bytes: 0,
+            duplicates: 0,
+        }
     }
 
     /// Round-trip time without the other end's residence time. A residence longer than the round

@@ -6,7 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use selat_qos::grade::Profile;
-use selat_qos::report::{COLUMNS, CsvError, Measurement, Row, Series, Test, append_csv, json};
+use selat_qos::report::{
+    COLUMNS, CsvError, Detail, Measurement, Row, Series, Test, append_csv, json,
+};
 use selat_qos::sample::Sample;
 
 const HEADER: &str = "started_at,test,target,client,sent,received,lost,loss_pct,duplicates,\
@@ -75,6 +77,18 @@ fn json_and_csv_have_the_same_names_in_the_same_order() {
 }
 
 #[test]
+fn json_has_further_figures_after_those_of_csv() {
+    let text = json(&rows(&[&[answered(0), lost(1)]])).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let result = document["results"][0].as_object().unwrap();
+    let names: Vec<&str> = result.keys().map(String::as_str).collect();
+    assert_eq!(names[..COLUMNS.len()], COLUMNS);
+    assert_eq!((&result["pdv_p99_ms"], &result["gap_density"]), (&0.0.into(), &0.5.into()));
+    let unmeasured = ["lost_up", "one_way_up_p50_ms", "ipdv_p50_ms", "reordering_extent_max"];
+    assert!(unmeasured.iter().all(|name| result[*name].is_null()), "{text}");
+}
+
+#[test]
 fn several_clients_have_a_row_each_and_the_total_last() {
     let (a, b) = ([answered(0)], [answered(0), lost(1)]);
     let rows = rows(&[&a, &b]);
@@ -139,5 +153,6 @@ fn rows_read_back_as_they_were() {
     let rows = rows(&[&[answered(0), lost(1)], &[lost(0)]]);
     append_csv(&path, &rows).unwrap();
     let read: Result<Vec<Row>, _> = csv::Reader::from_path(&path).unwrap().deserialize().collect();
-    assert_eq!(read.unwrap(), rows);
+    let without_detail = |row: Row| Row { detail: Detail::default(), ..row };
+    assert_eq!(read.unwrap(), rows.into_iter().map(without_detail).collect::<Vec<_>>());
 }

@@ -8,9 +8,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use selat_proto::stamp::{OPEN_LEN, Packet, ReflectorPacket, SenderPacket, Timestamp};
+use selat_proto::stamp::{OPEN_LEN, Packet, ReflectorPacket, SenderPacket, Timestamp, tlv};
 use selat_qos::analysis::Analysis;
 use selat_qos::report::Measurement;
 use selat_qos::schedule::Schedule;
@@ -311,4 +311,79 @@ fn answers_that_overrun_the_buffer_are_told_from_loss_on_the_path() {
     assert!(overruns < COPIES as u64, "{overruns}");
     let shown = condition(&Measurement::udp(&spec, run), "answers dropped here for want of buffer");
     assert_eq!(shown, (overruns > 0).then(|| overruns.to_string()));
+}
+
+/// A reflector that counts, behind a path that loses what `up` says on the way there and what
+/// `down` says on the way back, and whose clock is `ahead` of this host's.
+fn counting(
+    up: impl Fn(u32) -> bool + Send + 'static,
+    down: impl Fn(u32) -> bool + Send + 'static,
+    ahead: Duration,
+) -> Answering {
+    let mut last = tlv::FollowUp::default();
+    let mut count = 0;
+    Answering::new(move |probe, datagram| {
+        if up(probe.seq) {
+            return vec![];
+        }
+        let now = || {
+            let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+            Timestamp::from_unix(since_epoch + ahead)
+        };
+        let answer = ReflectorPacket::answering(&probe, count, now(), now(), 64);
+        let mut reply = datagram.to_vec();
+        answer.encode(&mut reply).expect("room for the answer");
+        tlv::reflect(&mut reply[OPEN_LEN..], last);
+        last = tlv::FollowUp { seq: count, sent: answer.sent };
+        count += 1;
+        if down(probe.seq) { vec![] } else { vec![reply] }
+    })
+}
+
+#[test]
+fn a_counting_reflector_tells_on_which_way_probes_were_lost() {
+    type Lost = fn(u32) -> bool;
+    let none: Lost = |_| false;
+    let cases: [(Lost, Lost, [u64; 3]); 4] = [
+        (|seq| seq % 10 == 3, |seq| seq % 25 == 7, [10, 4, 0]),
+        // A count that is always the probe's number is a count all the same.
+        (none, |seq| seq % 10 == 0, [0, 10, 0]),
+        (|seq| (20..50).contains(&seq), |seq| (50..60).contains(&seq), [30, 10, 0]),
+        // Nothing comes after these that could tell.
+        (|seq| seq >= 90, none, [0, 0, 10]),
+    ];
+    for (up, down, expected) in cases {
+        let peer = counting(up, down, Duration::ZERO);
+        let run = measure(&spec(&peer, at_rate(100, 2_000.0), SHORT));
+        let found = figures(&run).loss_direction.expect("a count");
+        assert_eq!([found.up, found.down, found.unknown], expected);
+    }
+}
+
+#[test]
+fn a_reflector_that_copies_the_probes_number_tells_no_direction() {
+    let peer = Answering::new(|probe, _| match probe.seq % 5 {
+        1 => vec![],
+        _ => vec![reflected(&probe, Duration::ZERO)],
+    });
+    let run = measure(&spec(&peer, at_rate(50, 2_000.0), SHORT));
+    let figures = figures(&run);
+    assert_eq!((figures.lost, figures.loss_direction), (10, None));
+    assert_eq!(figures.throughput_up_bps, None);
+}
+
+#[test]
+fn one_way_delays_are_told_without_synchronised_clocks() {
+    let ahead = Duration::from_secs(86_400);
+    let peer = counting(|_| false, |_| false, ahead);
+    let run = measure(&spec(&peer, at_rate(200, 500.0), LONG));
+    let figures = figures(&run);
+    let one_way = figures.one_way.expect("both ways");
+    let off_ms = (one_way.offset_ms - 86_400_000.0).abs();
+    assert!(off_ms < 1.0, "{off_ms} ms");
+    assert_eq!((one_way.up.sorted().len(), one_way.down.sorted().len()), (200, 200));
+    assert!(one_way.error <= figures.latency.percentile(50.0).expect("answers"));
+    let sum = one_way.up.mean().unwrap() + one_way.down.mean().unwrap();
+    let mean = figures.latency.mean().unwrap();
+    assert!(sum.abs_diff(mean) < Duration::from_micros(2), "{sum:?} is not {mean:?}");
 }

@@ -3,14 +3,14 @@
 use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Serialize};
 
-use super::{Measurement, Test};
+use super::{Detail, Measurement, Test};
 use crate::analysis::{Analysis, ms};
 use crate::grade::Grades;
 
 /// The client of the row that stands for all of them.
 pub const TOTAL_CLIENT: &str = "all";
 
-/// The columns, in order: the fields of [`Row`].
+/// The columns, in order: the fields of [`Row`] that CSV has.
 pub const COLUMNS: [&str; 24] = [
     "started_at",
     "test",
@@ -93,6 +93,9 @@ pub struct Row {
     pub mos: Option<f64>,
     /// Mean TIPHON (customary) index, 1 to 4.
     pub tiphon_index: Option<f64>,
+    /// What JSON has besides.
+    #[serde(skip)]
+    pub detail: Detail,
 }
 
 impl Row {
@@ -129,11 +132,12 @@ impl Row {
             r_factor: rounded(grades.voice.map(|voice| voice.r_factor)),
             mos: rounded(grades.voice.map(|voice| voice.mos)),
             tiphon_index: rounded(grades.tiphon.mean),
+            detail: Detail::of(analysis),
         }
     }
 }
 
-fn rounded(value: Option<f64>) -> Option<f64> {
+pub(super) fn rounded(value: Option<f64>) -> Option<f64> {
     value.map(|value| (value * DECIMALS).round() / DECIMALS)
 }
 

@@ -22,14 +22,31 @@ pub fn verdict(analysis: &Analysis, grades: &Grades) -> String {
 fn loss(analysis: &Analysis) -> Option<String> {
     let pct = analysis.loss_pct?;
     let (lost, sent, runs) = (analysis.lost, analysis.sent, &analysis.loss_runs);
+    let ways = ways(analysis);
     Some(match (lost, runs.longest) {
         (0, _) => format!("All {sent} were answered."),
-        (_, 1) => format!("{lost} of {sent} went unanswered ({pct:.2} %), never two in a row."),
+        (_, 1) => {
+            format!("{lost} of {sent} went unanswered ({pct:.2} %), never two in a row{ways}.")
+        }
         (_, longest) => {
             let at = minutes(runs.longest_at.unwrap_or_default());
-            format!("{lost} of {sent} went unanswered ({pct:.2} %), {longest} in a row at {at}.")
+            format!(
+                "{lost} of {sent} went unanswered ({pct:.2} %), {longest} in a row at {at}{ways}."
+            )
         }
     })
+}
+
+/// On which way probes were lost, where that is known.
+fn ways(analysis: &Analysis) -> String {
+    let parts = analysis.loss_direction.map_or_else(Vec::new, |lost| {
+        [(lost.up, "on the way there"), (lost.down, "on the way back")]
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, way)| format!("{count} {way}"))
+            .collect()
+    });
+    if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
 }
 
 /// Minutes and seconds of a run, as a stopwatch shows them.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use selat_proto::stamp::{Packet, Timestamp};
+use selat_proto::stamp::{OPEN_LEN, Packet, ReflectorPacket, Timestamp, tlv};
 
 use super::client::Client;
 use super::kernel;
@@ -11,7 +11,7 @@ use super::live::Live;
 use super::sender::LEAD_IN;
 use super::spec::UdpSpec;
 use super::{ClientRun, StampSource};
-use crate::sample::Sample;
+use crate::sample::{Reflection, Sample};
 
 /// What the other end of a UDP run does with a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(crate) struct Inbox {
     foreign: u64,
     user_stamped: u64,
     peer: Option<Peer>,
+    /// Whether the reflector is known to count, not to copy the sender's number.
+    counts: bool,
 }
 
 /// When a datagram came in, and who says so.
@@ -47,6 +49,8 @@ struct Reply {
     peer: Peer,
     sent_at: Duration,
     residence: Option<Duration>,
+    reflection: Option<Reflection>,
+    counts: bool,
 }
 
 impl Inbox {
@@ -59,6 +63,7 @@ impl Inbox {
             foreign: 0,
             user_stamped: 0,
             peer: None,
+            counts: false,
         }
     }
 
@@ -77,14 +82,16 @@ impl Inbox {
         };
         // Two stamps that tie would hide which of the replies came first.
         self.newest = came.at.max(self.newest + Duration::from_nanos(1));
+        self.counts |= reply.counts;
         let sample = self.samples.get_mut(reply.seq as usize)?;
         if sample.received_at.is_some() {
-            sample.duplicates += 1;
+            take_duplicate(sample, &reply);
             return None;
         }
         sample.sent_at = reply.sent_at;
         sample.received_at = Some(self.newest);
         sample.residence = reply.residence;
+        sample.reflection = reply.reflection;
         sample.bytes = datagram.len() as u64;
         let latency = sample.latency()?;
         self.user_stamped += u64::from(came.stamps == StampSource::User);
@@ -103,6 +110,10 @@ impl Inbox {
             }
             None => false,
         });
+        if !self.counts {
+            let reflections = self.samples.iter_mut().filter_map(|it| it.reflection.as_mut());
+            reflections.for_each(|reflection| reflection.number = None);
+        }
         ClientRun {
             client: client.id + 1,
             samples: self.samples,
@@ -137,15 +148,55 @@ fn identify(live: &Live<'_>, client: &Client, datagram: &[u8]) -> Option<Reply> 
         Packet::Sender(probe) => {
             let is_ours = probe.ssid == client.ssid && datagram.len() == live.spec.size();
             let sent_at = sent_at(live, client, probe.seq, probe.sent).filter(|_| is_ours)?;
-            Some(Reply { seq: probe.seq, peer: Peer::Echo, sent_at, residence: None })
+            Some(Reply {
+                seq: probe.seq,
+                peer: Peer::Echo,
+                sent_at,
+                residence: None,
+                reflection: None,
+                counts: false,
+            })
         }
         Packet::Reflector(answer) => {
             // A reflector older than RFC 8972 leaves the session id zero.
             let is_ours = [0, client.ssid].contains(&answer.ssid);
             let seq = answer.sender_seq;
             let sent_at = sent_at(live, client, seq, answer.sender_sent).filter(|_| is_ours)?;
-            Some(Reply { seq, peer: Peer::Reflector, sent_at, residence: answer.residence() })
+            Some(Reply {
+                seq,
+                peer: Peer::Reflector,
+                sent_at,
+                residence: answer.residence(),
+                reflection: Some(reflection(live, &answer)),
+                counts: counts(&answer, datagram),
+            })
         }
+    }
+}
+
+fn reflection(live: &Live<'_>, answer: &ReflectorPacket) -> Reflection {
+    let (from, format) = (live.clock.origin_since_epoch(), answer.error.format());
+    Reflection {
+        number: Some(answer.seq),
+        copies: 0,
+        received_ns: answer.received.nanos_since(from, format),
+        sent_ns: answer.sent.nanos_since(from, format),
+    }
+}
+
+/// Whether an answer shows that the reflector counts: its number is not the probe's, or it tells of
+/// the answer before this one, which only a stateful reflector can (RFC 8972 §4.7).
+fn counts(answer: &ReflectorPacket, datagram: &[u8]) -> bool {
+    let told = datagram.get(OPEN_LEN..).and_then(tlv::follow_up).unwrap_or_default();
+    answer.seq != answer.sender_seq || told.sent != Timestamp::default()
+}
+
+fn take_duplicate(sample: &mut Sample, reply: &Reply) {
+    sample.duplicates += 1;
+    let number = |reflection: Option<Reflection>| reflection.and_then(|it| it.number);
+    let is_copy = number(sample.reflection) != number(reply.reflection);
+    if let Some(reflection) = sample.reflection.as_mut().filter(|_| is_copy) {
+        reflection.copies += 1;
     }
 }
 

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::number::{NOT_MEASURED, bit_rate, milliseconds, plain, with_unit};
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, Distribution};
 use crate::grade::tiphon::{
     DELAY_BOUNDS_MS, Index, JITTER_BOUNDS_MS, LOSS_BOUNDS_PCT, THROUGHPUT_BOUNDS_PCT,
 };
@@ -14,7 +14,8 @@ use crate::report::{Condition, Row, TOTAL_CLIENT};
 pub(super) fn figures(total: &Analysis) -> Markup {
     html! {
         table {
-            @for (name, value, formula) in counted(total).into_iter().chain(timed(total)) {
+            @let both_ways = one_way(total).into_iter();
+            @for (name, value, formula) in counted(total).into_iter().chain(timed(total)).chain(both_ways) {
                 tr { td { (name) br; span.muted { (formula) } } td.n { (value) } }
             }
         }
@@ -36,7 +37,8 @@ fn counted(total: &Analysis) -> Vec<Figure> {
         ),
         ("Loss bursts", total.loss_runs.bursts.to_string(), "RFC 3611 §4.7.2, Gmin 16"),
         ("Duplicates", total.duplicates.to_string(), "answers after the first"),
-        ("Reordered", total.reordered.to_string(), "RFC 4737 §3.3"),
+        ("Lost on the way", direction(total), "by the reflector's count"),
+        ("Reordered", reordered(total), "RFC 4737 §3.3, extent §4.2.2"),
         ("Throughput", bit_rate(total.throughput_bps), "payload received × 8 / total time"),
     ]
 }
@@ -56,9 +58,53 @@ fn timed(total: &Analysis) -> Vec<Figure> {
         ("Latency, p99", milliseconds(latency.percentile(99.0)), "RFC 2330 §11.3"),
         ("Latency, max", milliseconds(latency.max()), "the slowest answer"),
         ("Delay variation, p99", milliseconds(latency.delay_variation(99.0)), "RFC 5481 §4.2"),
+        ("Latency step, p1 to p99", steps(total), "IPDV, RFC 5481 §4.1"),
         ("Jitter", with_unit(total.jitter.mean_ms, "ms"), "mean |latency(i) − latency(i−1)|"),
         ("Jitter, RFC 3550", with_unit(rfc3550.map(|j| j.last_ms), "ms"), "§A.8, at the end"),
         ("Schedule error, p99", late, "send time − due time"),
+    ]
+}
+
+fn direction(total: &Analysis) -> String {
+    total.loss_direction.map_or(NOT_MEASURED.to_owned(), |lost| {
+        format!("{} there, {} back, {} unknown", lost.up, lost.down, lost.unknown)
+    })
+}
+
+fn reordered(total: &Analysis) -> String {
+    match total.reordering.extent_max {
+        Some(extent) => format!("{}, extent up to {extent}", total.reordered),
+        None => total.reordered.to_string(),
+    }
+}
+
+fn steps(total: &Analysis) -> String {
+    let step = |percent| total.delay_variation.percentile(percent);
+    step(1.0).zip(step(99.0)).map_or(NOT_MEASURED.to_owned(), |(low, high)| {
+        format!("{} to {} ms", plain(low), plain(high))
+    })
+}
+
+/// What only a reflector's clock tells; nothing where there is none.
+fn one_way(total: &Analysis) -> Vec<Figure> {
+    let Some(one_way) = &total.one_way else { return Vec::new() };
+    let error = milliseconds(Some(one_way.error));
+    let delay =
+        |delay: &Distribution| format!("{} ± {error}", milliseconds(delay.percentile(50.0)));
+    let drift = with_unit(one_way.drift_ppm, "ppm");
+    vec![
+        ("One way there, p50", delay(&one_way.up), "T2 − T1 less the clock's offset"),
+        ("One way back, p50", delay(&one_way.down), "T4 − T3 and the clock's offset"),
+        (
+            "Reflector's clock ahead",
+            format!("{} ms, {drift}", plain(one_way.offset_ms)),
+            "by the third of the answers with the lowest round trip",
+        ),
+        (
+            "Throughput there",
+            bit_rate(total.throughput_up_bps),
+            "payload that reached the reflector × 8 / total time",
+        ),
     ]
 }
 

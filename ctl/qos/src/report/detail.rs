@@ -1,0 +1,111 @@
+//! The figures that JSON has beside those of a [`super::Row`].
+
+use serde::Serialize;
+
+use super::row::rounded;
+use crate::analysis::{Analysis, OneWay, ms};
+
+/// Figures under the names of the JSON document; `None` for what was not measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Detail {
+    /// Probes that never reached the reflector.
+    pub lost_up: Option<u64>,
+    /// Probes whose answer did not come back.
+    pub lost_down: Option<u64>,
+    /// Losses of which the way is not known, where that of others is.
+    pub lost_unknown: Option<u64>,
+    /// RFC 3611 §4.7.2 bursts of loss.
+    pub loss_bursts: u64,
+    /// Losses in bursts / probes in bursts.
+    pub burst_density: Option<f64>,
+    /// Losses outside of bursts / probes outside of bursts.
+    pub gap_density: Option<f64>,
+    /// ITU-T G.107 BurstR.
+    pub burst_ratio: Option<f64>,
+    /// RFC 4737 §4.2.2, the largest.
+    pub reordering_extent_max: Option<u64>,
+    /// Payload that reached the reflector, bit/s.
+    pub throughput_up_bps: Option<f64>,
+    /// Median delay to the reflector, ms.
+    pub one_way_up_p50_ms: Option<f64>,
+    /// 95th percentile of it, ms.
+    pub one_way_up_p95_ms: Option<f64>,
+    /// Median delay back, ms.
+    pub one_way_down_p50_ms: Option<f64>,
+    /// 95th percentile of it, ms.
+    pub one_way_down_p95_ms: Option<f64>,
+    /// How far one-way delays may be off, ms.
+    pub one_way_error_ms: Option<f64>,
+    /// How far the reflector's clock was ahead, ms.
+    pub clock_offset_ms: Option<f64>,
+    /// How much faster it ran, parts per million.
+    pub clock_drift_ppm: Option<f64>,
+    /// RFC 5481 §4.2: the percentile of latency less its minimum, ms.
+    pub pdv_p50_ms: Option<f64>,
+    /// ms.
+    pub pdv_p95_ms: Option<f64>,
+    /// ms.
+    pub pdv_p99_ms: Option<f64>,
+    /// ms.
+    pub pdv_p999_ms: Option<f64>,
+    /// RFC 5481 §4.1: the steps of latency, signed, ms.
+    pub ipdv_p1_ms: Option<f64>,
+    /// ms.
+    pub ipdv_p50_ms: Option<f64>,
+    /// ms.
+    pub ipdv_p99_ms: Option<f64>,
+    /// RFC 3550 §A.8 jitter, mean over the run, ms.
+    pub jitter_rfc3550_mean_ms: Option<f64>,
+    /// The same, largest, ms.
+    pub jitter_rfc3550_max_ms: Option<f64>,
+    /// Median of send time − due time, ms.
+    pub schedule_error_p50_ms: Option<f64>,
+    /// 99th percentile of it, ms.
+    pub schedule_error_p99_ms: Option<f64>,
+    /// Probes that left when the next was due already.
+    pub late: Option<u64>,
+}
+
+impl Detail {
+    pub(super) fn of(total: &Analysis) -> Self {
+        let (direction, runs) = (total.loss_direction, &total.loss_runs);
+        let variation = |percent| rounded(total.latency.delay_variation(percent).map(ms));
+        let step = |percent| rounded(total.delay_variation.percentile(percent));
+        let pacing = total.pacing.as_ref();
+        let error = |percent| rounded(pacing.and_then(|it| it.error.percentile(percent)).map(ms));
+        let rfc3550 = total.jitter.rfc3550;
+        let one_way = total.one_way.as_ref();
+        let up = |percent| rounded(one_way.and_then(|it| it.up.percentile(percent)).map(ms));
+        let down = |percent| rounded(one_way.and_then(|it| it.down.percentile(percent)).map(ms));
+        Self {
+            lost_up: direction.map(|lost| lost.up),
+            lost_down: direction.map(|lost| lost.down),
+            lost_unknown: direction.map(|lost| lost.unknown),
+            loss_bursts: runs.bursts,
+            burst_density: rounded(runs.burst_density()),
+            gap_density: rounded(runs.gap_density()),
+            burst_ratio: rounded(runs.burst_ratio()),
+            reordering_extent_max: total.reordering.extent_max,
+            throughput_up_bps: rounded(total.throughput_up_bps),
+            one_way_up_p50_ms: up(50.0),
+            one_way_up_p95_ms: up(95.0),
+            one_way_down_p50_ms: down(50.0),
+            one_way_down_p95_ms: down(95.0),
+            one_way_error_ms: rounded(one_way.map(|it| ms(it.error))),
+            clock_offset_ms: rounded(one_way.map(|it: &OneWay| it.offset_ms)),
+            clock_drift_ppm: rounded(one_way.and_then(|it| it.drift_ppm)),
+            pdv_p50_ms: variation(50.0),
+            pdv_p95_ms: variation(95.0),
+            pdv_p99_ms: variation(99.0),
+            pdv_p999_ms: variation(99.9),
+            ipdv_p1_ms: step(1.0),
+            ipdv_p50_ms: step(50.0),
+            ipdv_p99_ms: step(99.0),
+            jitter_rfc3550_mean_ms: rounded(rfc3550.map(|jitter| jitter.mean_ms)),
+            jitter_rfc3550_max_ms: rounded(rfc3550.map(|jitter| jitter.max_ms)),
+            schedule_error_p50_ms: error(50.0),
+            schedule_error_p99_ms: error(99.0),
+            late: pacing.map(|it| it.late),
+        }
+    }
+}
