@@ -58,11 +58,20 @@ pub(crate) struct Global {
 impl Global {
     /// Connects to a daemon.
     pub(crate) async fn connect(&self, daemon: Daemon) -> Result<Control, ControlError> {
+        self.connect_for(daemon, DEADLINE).await
+    }
+
+    /// Connects to a daemon for calls that may take as long as `limit`.
+    pub(crate) async fn connect_for(
+        &self,
+        daemon: Daemon,
+        limit: Duration,
+    ) -> Result<Control, ControlError> {
         let target = match daemon {
             Daemon::Websrvd => self.websrvd.as_ref(),
             Daemon::Proxyd => self.proxyd.as_ref(),
         };
-        Control::connect(daemon, target, self.timeout.unwrap_or(DEADLINE)).await
+        Control::connect(daemon, target, self.timeout.unwrap_or(limit)).await
     }
 }
 

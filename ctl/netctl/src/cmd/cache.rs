@@ -1,20 +1,25 @@
 //! `netctl cache`: seeing into proxyd's cache, and steering it.
 
 mod entries;
+mod explain;
+mod purge;
 mod removal;
 mod stats;
 mod variants;
+mod warm;
+mod watch;
+
+use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 use http::Uri;
 use selat_proto::socket::Daemon;
 use selat_proto::v1::{
-    CacheServiceGetStatsRequest, EntrySort, FlushRequest, ListEntriesRequest, PurgeRequest,
-    ShowEntryRequest, purge_request,
+    CacheServiceGetStatsRequest, EntrySort, ListEntriesRequest, ShowEntryRequest,
 };
 
 use crate::cli::Global;
-use crate::client::Control;
+use crate::duration;
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -23,12 +28,16 @@ Examples:
   netctl cache stats
   netctl cache ls --sort hits --limit 10
   netctl cache show http://127.0.0.1:8080/
-  netctl cache purge http://127.0.0.1:8080/news.html
+  netctl cache explain http://127.0.0.1:8080/
+  netctl cache purge --tag article-42
+  netctl cache warm --from urls.txt
   netctl cache flush";
 
 const STATS_EXAMPLES: &str = "\
 Examples:
   netctl cache stats
+  netctl cache stats --watch          a line each second
+  netctl -o csv cache stats --watch 10s > stats.csv
   netctl -o json cache stats | jq .hit_ratio";
 
 const LS_EXAMPLES: &str = "\
@@ -42,12 +51,6 @@ Examples:
   netctl cache show http://127.0.0.1:8080/
   netctl -o json cache show http://127.0.0.1:8080/ | jq '.variants[].headers'";
 
-const PURGE_EXAMPLES: &str = "\
-Examples:
-  netctl cache purge http://127.0.0.1:8080/news.html
-
-Every request after the answer sees it gone, also where it was just being fetched.";
-
 const FLUSH_EXAMPLES: &str = "\
 Examples:
   netctl cache flush
@@ -59,7 +62,7 @@ Examples:
 pub(crate) enum Command {
     /// Show what the cache did so far, and how full it is
     #[command(after_help = STATS_EXAMPLES)]
-    Stats,
+    Stats(Watching),
     /// List what is stored
     #[command(after_help = LS_EXAMPLES)]
     Ls(Listing),
@@ -70,16 +73,28 @@ pub(crate) enum Command {
         #[arg(value_parser = absolute)]
         url: String,
     },
-    /// Remove what is stored for a URL, every variant of it
-    #[command(after_help = PURGE_EXAMPLES)]
-    Purge {
-        /// As a client asks for it: http://HOST[:PORT]/PATH
-        #[arg(value_parser = absolute)]
-        url: String,
-    },
+    /// Say what the cache would do with a request, and why
+    Explain(explain::Args),
+    /// Remove what is stored for a URL, a prefix, a tag or a pattern, or mark it stale
+    Purge(purge::Args),
+    /// Fetch URLs through proxyd, so that they are stored before clients ask
+    Warm(warm::Args),
     /// Remove everything
     #[command(after_help = FLUSH_EXAMPLES)]
     Flush,
+}
+
+/// Whether to go on showing.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Watching {
+    /// Show what was done in each interval, until Ctrl-C
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "1s")]
+    #[arg(value_parser = duration::parse)]
+    watch: Option<Duration>,
+    /// End after this many lines
+    #[arg(short = 'n', long, value_name = "N", requires = "watch")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
 }
 
 /// What to list.
@@ -88,6 +103,9 @@ pub(crate) struct Listing {
     /// Only URLs that start so
     #[arg(long, value_name = "P", default_value = "")]
     prefix: String,
+    /// Only what its origin gave this tag
+    #[arg(long, value_name = "T", default_value = "")]
+    tag: String,
     /// Order: by URL, most hits, largest, or stored longest ago first
     #[arg(long, default_value = "url")]
     sort: Sort,
@@ -121,57 +139,56 @@ pub(crate) async fn run(
     global: &Global,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
-    let control = global.connect(Daemon::Proxyd).await?;
     match command {
-        Command::Stats => stats(&control, output).await?,
-        Command::Ls(listing) => list(&control, listing, output).await?,
-        Command::Show { url } => show(&control, url, output).await?,
-        Command::Purge { url } => purge(&control, url, output).await?,
-        Command::Flush => flush(&control, output).await?,
+        Command::Stats(watching) => stats(watching, global, output).await,
+        Command::Ls(listing) => list(listing, global, output).await,
+        Command::Show { url } => show(url, global, output).await,
+        Command::Explain(args) => explain::run(args, global, output).await,
+        Command::Purge(args) => purge::run(args, global, output).await,
+        Command::Warm(args) => warm::run(args, global, output).await,
+        Command::Flush => purge::flush(global, output).await,
+    }
+}
+
+async fn stats(
+    watching: &Watching,
+    global: &Global,
+    output: &mut Output<'_, '_>,
+) -> anyhow::Result<Exit> {
+    let control = global.connect(Daemon::Proxyd).await?;
+    if let Some(pause) = watching.watch {
+        watch::watch(&control, pause, watching.count, output).await?;
+    } else {
+        let request = CacheServiceGetStatsRequest {};
+        let stats = control.answer(control.cache().get_stats(request)).await?;
+        output.show(&stats::Stats(stats))?;
     }
     Ok(Exit::Success)
 }
 
-async fn stats(control: &Control, output: &mut Output<'_, '_>) -> anyhow::Result<()> {
-    let request = CacheServiceGetStatsRequest {};
-    let stats = control.answer(control.cache().get_stats(request)).await?;
-    output.show(&stats::Stats(stats))
-}
-
 async fn list(
-    control: &Control,
     listing: &Listing,
+    global: &Global,
     output: &mut Output<'_, '_>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Exit> {
+    let control = global.connect(Daemon::Proxyd).await?;
     let request = ListEntriesRequest {
         prefix: listing.prefix.clone(),
         sort: EntrySort::from(listing.sort).into(),
         limit: listing.limit,
-        tag: String::new(),
+        tag: listing.tag.clone(),
     };
     let entries = control.collect(control.cache().list_entries(request)).await?;
-    output.show(&entries::Entries { entries, limit: listing.limit })
+    output.show(&entries::Entries { entries, limit: listing.limit })?;
+    Ok(Exit::Success)
 }
 
-async fn show(control: &Control, url: &str, output: &mut Output<'_, '_>) -> anyhow::Result<()> {
+async fn show(url: &str, global: &Global, output: &mut Output<'_, '_>) -> anyhow::Result<Exit> {
+    let control = global.connect(Daemon::Proxyd).await?;
     let request = ShowEntryRequest { url: url.to_owned() };
     let entry = control.answer(control.cache().show_entry(request)).await?;
-    output.show(&variants::Variants(entry))
-}
-
-async fn purge(control: &Control, url: &str, output: &mut Output<'_, '_>) -> anyhow::Result<()> {
-    let selection = Some(purge_request::Selection::Url(url.to_owned()));
-    let request = PurgeRequest { selection, ..PurgeRequest::default() };
-    let purged = control.answer(control.cache().purge(request)).await?;
-    let of = format!(" of {url}");
-    let (count, bytes) = (purged.purged_count, purged.purged_bytes);
-    output.show(&removal::Removal { message: purged, count, bytes, of })
-}
-
-async fn flush(control: &Control, output: &mut Output<'_, '_>) -> anyhow::Result<()> {
-    let flushed = control.answer(control.cache().flush(FlushRequest {})).await?;
-    let (count, bytes) = (flushed.purged_count, flushed.purged_bytes);
-    output.show(&removal::Removal { message: flushed, count, bytes, of: String::new() })
+    output.show(&variants::Variants(entry))?;
+    Ok(Exit::Success)
 }
 
 /// A URL that names its host, as the key of a cache does; the daemon reads it in full.

@@ -183,7 +183,8 @@ async fn once(
     started.finish(&mut Sink::nowhere(), output.console).await
 }
 
-fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+/// A header field of the command line.
+pub(crate) fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     const EXAMPLE: &str = "write it as 'Name: value'";
     let (name, value) = text.split_once(':').ok_or(EXAMPLE)?;
     let name = name.trim().parse().map_err(|_| format!("{name:?} names no field; {EXAMPLE}"))?;

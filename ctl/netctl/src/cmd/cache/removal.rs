@@ -1,4 +1,4 @@
-//! What a purge or a flush took away.
+//! What a purge or a flush took away, or would have.
 
 use prost::{Message, Name};
 use selat_proto::json::to_json;
@@ -8,18 +8,32 @@ use crate::output::{Page, Records, Report, unit};
 
 pub(super) struct Removal<M> {
     pub(super) message: M,
+    pub(super) verb: Verb,
     pub(super) count: u64,
     pub(super) bytes: u64,
     /// Of what, with a space in front; empty for everything.
     pub(super) of: String,
 }
 
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    Removed,
+    MarkedStale,
+    WouldRemove,
+    WouldMarkStale,
+}
+
 impl<M: Message + Name> Report for Removal<M> {
     fn page(&self, page: &mut Page) {
         let (count, of) = (unit::plural(self.count, "variant", "variants"), &self.of);
-        page.line(match self.count {
-            0 => format!("nothing was stored{of}"),
-            _ => format!("removed {count}{of} ({})", unit::bytes(self.bytes)),
+        let size = unit::bytes(self.bytes);
+        page.line(match (self.count, self.verb) {
+            (0, _) => format!("nothing was stored{of}"),
+            (_, Verb::Removed) => format!("removed {count}{of} ({size})"),
+            (_, Verb::MarkedStale) => format!("marked {count}{of} stale ({size})"),
+            (_, Verb::WouldRemove) => format!("would remove {count}{of} ({size})"),
+            (_, Verb::WouldMarkStale) => format!("would mark {count}{of} stale ({size})"),
         });
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use selat_proto::json::to_json;
-use selat_proto::v1::CacheServiceGetStatsResponse;
+use selat_proto::v1::{CacheServiceGetStatsResponse, LatencyHistogram};
 use serde_json::Value;
 
 use crate::output::{Cell, Column, Grid, Page, Records, Report, Tone, unit};
@@ -69,10 +69,11 @@ impl Stats {
         facts.fact(
             "so far",
             format!(
-                "{} stored, {} evicted to make room, {} purged",
+                "{} stored, {} evicted to make room, {} purged, {} marked stale",
                 unit::count(stats.stores),
                 unit::count(stats.evictions),
-                unit::count(stats.purges)
+                unit::count(stats.purges),
+                unit::count(stats.soft_purges)
             ),
         );
         facts.fact(
@@ -83,6 +84,8 @@ impl Stats {
                 unit::bytes(stats.origin_body_bytes)
             ),
         );
+        facts.fact("hits took", latency(stats.hit_latency.as_ref()));
+        facts.fact("fills took", latency(stats.fill_latency.as_ref()));
         let failures = reasons(&stats.origin_errors);
         if !failures.is_empty() {
             facts.fact("failed fetches", Cell::toned(failures, Tone::Bad));
@@ -97,6 +100,18 @@ fn line(name: &str, count: u64, all: u64, meaning: String) -> [Cell; 4] {
         all => unit::percent(count as f64 * 100.0 / all as f64),
     };
     [name.into(), unit::count(count).into(), share.into(), Cell::toned(meaning, Tone::Faint)]
+}
+
+fn latency(measured: Option<&LatencyHistogram>) -> String {
+    match measured {
+        Some(measured) if measured.count > 0 => format!(
+            "{} at most for half of them, {} for 99 %, {} for 99.9 %",
+            unit::message_span(measured.p50.as_ref()),
+            unit::message_span(measured.p99.as_ref()),
+            unit::message_span(measured.p999.as_ref())
+        ),
+        _ => unit::NONE.to_owned(),
+    }
 }
 
 fn filled(bytes: u64, max: u64) -> String {

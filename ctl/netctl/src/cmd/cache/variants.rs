@@ -1,5 +1,7 @@
 //! What is stored for one URL: each variant with its selecting fields, freshness and headers.
 
+use std::time::Duration;
+
 use selat_proto::json::to_json;
 use selat_proto::v1::{Field, ShowEntryResponse, Variant};
 use serde_json::Value;
@@ -18,7 +20,7 @@ impl Report for Variants {
         ));
         for (number, variant) in (1..).zip(&self.0.variants) {
             page.gap();
-            page.grid(&facts(number, variant));
+            page.grid(&facts(&format!("variant {number}"), variant));
             page.gap();
             page.grid(&headers(&variant.headers));
         }
@@ -36,6 +38,7 @@ impl Report for Variants {
 /// How long it stays fresh, or since when it is not.
 pub(super) fn freshness(ttl: Option<&prost_types::Duration>) -> Cell {
     match unit::signed(ttl) {
+        Some(unit::Signed::Ahead(Duration::ZERO)) => Cell::toned("stale", Tone::Warning),
         Some(unit::Signed::Ahead(ttl)) => {
             Cell::toned(format!("fresh for {}", unit::span(ttl)), Tone::Good)
         }
@@ -46,18 +49,19 @@ pub(super) fn freshness(ttl: Option<&prost_types::Duration>) -> Cell {
     }
 }
 
-fn facts(number: u32, variant: &Variant) -> Grid {
+/// What is known of a variant, under a title.
+pub(super) fn facts(title: &str, variant: &Variant) -> Grid {
     let mut facts = Grid::facts();
-    let title = format!("variant {number}");
     facts.row([Cell::toned(title, Tone::Strong), format!("status {}", variant.status).into()]);
     facts.fact("for requests", selecting(&variant.selecting));
     facts.fact("freshness", freshness(variant.ttl.as_ref()));
     facts.fact(
         "age",
         format!(
-            "{} of a lifetime of {}",
+            "{} of a lifetime of {} ({})",
             unit::message_span(variant.age.as_ref()),
-            unit::message_span(variant.freshness_lifetime.as_ref())
+            unit::message_span(variant.freshness_lifetime.as_ref()),
+            variant.lifetime_source
         ),
     );
     facts.fact("received", unit::time(variant.response_time.as_ref()));
@@ -71,6 +75,9 @@ fn facts(number: u32, variant: &Variant) -> Grid {
         ),
     );
     facts.fact("hits", hits(variant));
+    if !variant.tags.is_empty() {
+        facts.fact("tags", variant.tags.join(", "));
+    }
     facts
 }
 
