@@ -8,7 +8,7 @@ mod relay;
 mod stats;
 mod url;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use selat_proto::v1::{
     cache_service_server::CacheServiceServer, relay_service_server::RelayServiceServer,
@@ -25,7 +25,6 @@ use crate::{
 };
 
 /// What only this daemon can be ordered to do.
-#[derive(Debug)]
 pub(crate) enum Command {
     /// Purge what is stored.
     Purge {
@@ -34,6 +33,19 @@ pub(crate) enum Command {
         /// How much it was.
         reply: Reply<Purged>,
     },
+}
+
+/// As it is logged.
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Purge { purge: Purge { selection, mode }, .. } => f
+                .debug_struct("Purge")
+                .field("selection", &format_args!("{selection}"))
+                .field("mode", mode)
+                .finish_non_exhaustive(),
+        }
+    }
 }
 
 /// The services of this daemon alone.

@@ -144,5 +144,8 @@ pub(super) fn span(duration: Duration) -> Option<prost_types::Duration> {
 }
 
 fn ttl(meta: &StoredMeta, now: SystemTime) -> prost_types::Duration {
-    prost_types::Duration { seconds: meta.ttl_seconds(now), nanos: 0 }
+    let seconds = meta.ttl_seconds(now);
+    // What a soft purge marked is stale whatever its age.
+    let seconds = if meta.is_fresh(now) { seconds } else { seconds.min(0) };
+    prost_types::Duration { seconds, nanos: 0 }
 }
