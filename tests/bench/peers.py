@@ -76,7 +76,7 @@ class Nginx(Peer):
 daemon off; worker_processes 1; pid {self.directory}/pid; error_log {self.directory}/error;
 events {{ worker_connections 1024; }}
 http {{
-  access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;
+  access_log off; sendfile on; keepalive_requests 100000000;
   proxy_cache_path {self.directory}/cache keys_zone=z:10m max_size=256m;
   upstream origin {{ server 127.0.0.1:{self.origin}; keepalive 64; keepalive_requests 100000000; }}
   server {{
@@ -186,7 +186,7 @@ def origin_command(directory, port):
 daemon off; worker_processes 1; pid {directory}/pid; error_log {directory}/error;
 events {{ worker_connections 1024; }}
 http {{
-  access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; open_file_cache max=100;
+  access_log off; sendfile on; keepalive_requests 100000000; open_file_cache max=100;
   server {{
     listen 127.0.0.1:{port} backlog=4096; root {directory};
     location /hit/ {{ add_header Cache-Control "public, max-age=3600"; }}
