@@ -1,7 +1,9 @@
 //! End-to-end tests: real daemons as processes, real sockets, real clients. A subject a module.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+mod authority;
 mod cache_commands;
+mod cache_operation;
 mod caching;
 mod collapsing;
 mod commands;
