@@ -1,7 +1,9 @@
-//! Where the daemons' control sockets are.
+//! Where the daemons' control sockets are, and the status sockets beside them.
 
 use std::{
-    env, fmt,
+    env,
+    ffi::{OsStr, OsString},
+    fmt,
     path::{Path, PathBuf},
 };
 
@@ -46,6 +48,19 @@ impl Daemon {
     }
 }
 
+/// Where the status socket that goes with a control socket is: `status.sock` beside a `control.sock`,
+/// else the same name with `.status` after it.
+#[must_use]
+pub fn status_socket(control: &Path) -> PathBuf {
+    match control.file_name() {
+        Some(name) if name != "control.sock" => {
+            let suffixed = [name, OsStr::new(".status")].into_iter().collect::<OsString>();
+            control.with_file_name(suffixed)
+        }
+        _ => control.with_file_name("status.sock"),
+    }
+}
+
 impl fmt::Display for Daemon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -57,4 +72,21 @@ fn first_directory(variable: &str) -> Option<PathBuf> {
     let value = env::var(variable).ok()?;
     let first = Path::new(value.split(':').next()?);
     first.is_absolute().then(|| first.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_socket_is_beside_its_control_socket_and_shared_with_no_other() {
+        for (control, status) in [
+            ("/run/proxyd/control.sock", "/run/proxyd/status.sock"),
+            ("/tmp/websrvd.sock", "/tmp/websrvd.sock.status"),
+            ("/tmp/proxyd.sock", "/tmp/proxyd.sock.status"),
+            ("control.sock", "status.sock"),
+        ] {
+            assert_eq!(status_socket(Path::new(control)), Path::new(status));
+        }
+    }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
 mod authority;
+mod authority;
 mod cache_commands;
 mod cache_operation;
 mod caching;

@@ -35,7 +35,7 @@ pub use self::{
     link::{Link, Pattern},
     load::{Load, Reuse, Tally},
     manager::Manager,
-    netctl::{Netctl, Output},
+    netctl::{NOBODY, Netctl, Output},
     nginx::Nginx,
     origin::{Origin, Reply, Request},
     process::{Descriptor, Process},

@@ -1,8 +1,10 @@
 //! netctl as a person or a script runs it.
 
 use std::{
+    fs,
     io::Write,
-    path::PathBuf,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -10,11 +12,15 @@ use serde_json::Value;
 
 use crate::{Daemon, binary};
 
+/// User and group without any rights, on every Linux.
+pub const NOBODY: u32 = 65_534;
+
 /// netctl pointed at daemons by its environment.
 #[derive(Clone, Debug, Default)]
 pub struct Netctl {
     variables: Vec<(&'static str, PathBuf)>,
     directory: Option<PathBuf>,
+    unprivileged: Option<PathBuf>,
 }
 
 /// How a run ended.
@@ -53,6 +59,17 @@ impl Netctl {
     #[must_use]
     pub fn in_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
+        self
+    }
+
+    /// Runs a copy of it, made in `directory`, as a user who may do nothing special: as [`NOBODY`] where the
+    /// tests run as root, who may do anything.
+    #[must_use]
+    pub fn unprivileged(mut self, directory: &Path) -> Self {
+        let copy = directory.join("netctl");
+        fs::copy(binary("netctl"), &copy).unwrap();
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+        self.unprivileged = Some(copy);
         self
     }
 
@@ -97,7 +114,13 @@ impl Netctl {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(binary("netctl"));
+        let mut command = match &self.unprivileged {
+            Some(copy) => Command::new(copy),
+            None => Command::new(binary("netctl")),
+        };
+        if self.unprivileged.is_some() && rustix::process::geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
         command.env_remove("NETCTL_WEBSRVD").env_remove("NETCTL_PROXYD");
         // The machine's own daemons are none of a test's business.
         command.env("XDG_RUNTIME_DIR", "/nonexistent");

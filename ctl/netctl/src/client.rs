@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use selat_proto::socket::Daemon;
+use selat_proto::socket::{Daemon, status_socket};
 use selat_proto::v1::cache_service_client::CacheServiceClient;
 use selat_proto::v1::daemon_service_client::DaemonServiceClient;
 use selat_proto::v1::relay_service_client::RelayServiceClient;
@@ -31,13 +31,17 @@ const MESSAGE_BYTES_MAX: usize = 64 << 20;
 #[derive(Debug)]
 pub(crate) struct Control {
     daemon: Daemon,
+    /// The socket that is connected to.
     path: PathBuf,
+    /// The socket for everything, where this user may only look.
+    barred: Option<PathBuf>,
     deadline: Duration,
     channel: Channel,
 }
 
 impl Control {
-    /// Connects to `daemon` at `target`, or where it usually is.
+    /// Connects to `daemon` at `target`, or where it usually is. Who may not use that socket gets the one for
+    /// looking beside it, if that is open to them; the daemon then refuses what could change anything.
     ///
     /// # Errors
     /// It cannot be reached, or not by this user.
@@ -51,15 +55,22 @@ impl Control {
             None => usual_socket(daemon),
         };
         let failed = |reason| ControlError::new(daemon, &path, target.is_none(), reason);
-        let stream = timeout(deadline, UnixStream::connect(&path))
-            .await
-            .map_err(|_| failed(Reason::Slow { deadline }))?
-            .map_err(|error| failed(Reason::of_connect(error, &path)))?;
+        let (stream, path, barred) = match dial(&path, deadline).await {
+            Err(Reason::Denied { group }) => {
+                let status = status_socket(&path);
+                match dial(&status, deadline).await {
+                    Ok(stream) => (stream, status, Some(path)),
+                    Err(_) => return Err(failed(Reason::Denied { group })),
+                }
+            }
+            dialled => (dialled.map_err(failed)?, path, None),
+        };
+        let failed = |reason| ControlError::new(daemon, &path, target.is_none(), reason);
         let channel = timeout(deadline, over(stream))
             .await
             .map_err(|_| failed(Reason::Slow { deadline }))?
             .map_err(|error| failed(Reason::Foreign { detail: error.to_string() }))?;
-        Ok(Self { daemon, path, deadline, channel })
+        Ok(Self { daemon, path, barred, deadline, channel })
     }
 
     /// Life, configuration and log.
@@ -115,7 +126,13 @@ impl Control {
 
     /// What a status that came outside of [`Control::answer`] means.
     pub(crate) fn failed(&self, reason: Reason) -> ControlError {
-        ControlError::new(self.daemon, &self.path, false, reason)
+        match (&self.barred, reason) {
+            (Some(control), Reason::LookingOnly { .. }) => {
+                let reason = Reason::LookingOnly { group: error::group_of(control) };
+                ControlError::new(self.daemon, control, false, reason)
+            }
+            (_, reason) => ControlError::new(self.daemon, &self.path, false, reason),
+        }
     }
 }
 
@@ -129,6 +146,13 @@ fn usual_socket(daemon: Daemon) -> PathBuf {
 /// A socket that may not be looked at is one to try, and to be told so.
 fn is_there(path: &Path) -> bool {
     path.try_exists().unwrap_or(true)
+}
+
+async fn dial(path: &Path, deadline: Duration) -> Result<UnixStream, Reason> {
+    timeout(deadline, UnixStream::connect(path))
+        .await
+        .map_err(|_| Reason::Slow { deadline })?
+        .map_err(|error| Reason::of_connect(error, path))
 }
 
 async fn over(stream: UnixStream) -> Result<Channel, tonic::transport::Error> {

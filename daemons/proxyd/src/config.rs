@@ -4,7 +4,6 @@
 use std::{
     fmt,
     net::{SocketAddr, ToSocketAddrs},
-    path::PathBuf,
     thread,
     time::Duration,
 };
@@ -13,10 +12,11 @@ use selat_core::{
     cache::options::{CDN_CACHE_CONTROL, PolicyOptions},
     relay::{Limits, UpstreamAddr},
 };
-use selat_proto::socket::Daemon;
+use selat_proto::socket::{Daemon, status_socket};
 use selat_runtime::{
     config::{ConfigErrors, Layers, Shown, Sources, text},
-    listen, log,
+    listen::{self, UnixAddress},
+    log,
     process::ProcessConfig,
     serve::HttpLimits,
     workers::THREADS_MAX,
@@ -44,8 +44,8 @@ pub struct Config {
     pub(crate) origins: Vec<OriginAddr>,
     pub(crate) udp: Vec<Forwarding>,
     pub(crate) tcp: Vec<Forwarding>,
-    pub(crate) control: PathBuf,
-    pub(crate) control_group: Option<String>,
+    pub(crate) control: UnixAddress,
+    pub(crate) status: UnixAddress,
     threads: usize,
     log: String,
     pub(crate) connections_max: usize,
@@ -105,19 +105,26 @@ impl ProcessConfig for Config {
 
 impl Config {
     /// Keys that are read once, when the daemon starts.
-    pub(crate) const FIXED_KEYS: [&str; 4] =
-        ["control", "control_group", "threads", "limits.connections"];
+    pub(crate) const FIXED_KEYS: [&str; 6] =
+        ["control", "control_group", "status", "status_group", "threads", "limits.connections"];
 
     /// Each key with its parser and its default.
     fn settings(layers: &mut Layers<'_>) -> Self {
-        let control = Daemon::Proxyd.own_control_socket();
+        let control = layers.one("control", text::path, Daemon::Proxyd.own_control_socket());
+        let status = layers.one("status", text::path, status_socket(&control));
         Self {
             http: layers.many("http", text::address, vec![([127, 0, 0, 1], 8080).into()]),
             origins: layers.many("origin", OriginAddr::parse, default_origins()),
             udp: layers.many("udp", forwarding, default_udp()),
             tcp: layers.many("tcp", forwarding, Vec::new()),
-            control: layers.one("control", text::path, control),
-            control_group: layers.one("control_group", text::text_or_none, None),
+            control: UnixAddress {
+                path: control,
+                group: layers.one("control_group", text::text_or_none, None),
+            },
+            status: UnixAddress {
+                path: status,
+                group: layers.one("status_group", text::text_or_none, None),
+            },
             threads: layers.one("threads", text::number_within(0, THREADS_MAX), 0),
             log: layers.one("log", log::directives, log::DEFAULT_FILTER.to_owned()),
             connections_max: layers.one(
@@ -371,13 +378,15 @@ mod tests {
         let lines = sample::in_force(SAMPLE);
         let lines = lines.lines().filter(|line| line.contains(" = ") && !line.starts_with('#'));
         assert_eq!(keys, lines.count(), "every key is in the sample");
-        assert_eq!(sampled.control, Path::new("/run/proxyd/control.sock"));
+        assert_eq!(sampled.control.path, Path::new("/run/proxyd/control.sock"));
+        assert_eq!(sampled.status.path, Path::new("/run/proxyd/status.sock"));
         let without_file = sources.without_file();
         let mut defaults = without_file.read();
         Config::settings(&mut defaults);
-        // The default of the socket depends on the environment that the daemon is started in.
+        // The defaults of the sockets depend on the environment that the daemon is started in.
         let changes = defaults.shown().changes(&shown);
-        let others: Vec<_> = changes.iter().filter(|change| change.key != "control").collect();
+        let is_socket = |key: &str| ["control", "status"].contains(&key);
+        let others: Vec<_> = changes.iter().filter(|change| !is_socket(change.key)).collect();
         assert!(others.is_empty(), "{others:?}");
     }
 

@@ -1,7 +1,7 @@
 //! The life of a daemon, the same for both: threads, control socket, what it serves, orders until it is told
 //! to stop, drain.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use selat_proto::{socket::Daemon as Program, v1};
 use tokio::{task::JoinHandle, time};
@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use crate::{
     control::{self, ControlError, DaemonControl, Orders, State, Vitals},
     events::{EventKind, Events},
-    listen::{self, ControlSocket, Inherited, ListenError},
+    listen::{self, ControlSocket, ControlSockets, Inherited, ListenError, UnixAddress},
     log::LogControl,
     notify,
     process::Launch,
@@ -31,10 +31,10 @@ pub struct Identity {
     pub version: &'static str,
     /// Data-plane threads.
     pub threads: usize,
-    /// Where the control socket is to be.
-    pub control: PathBuf,
-    /// Group that may use it.
-    pub control_group: Option<String>,
+    /// Where the socket for everything is to be.
+    pub control: UnixAddress,
+    /// Where the socket for looking is to be.
+    pub status: UnixAddress,
 }
 
 /// What a daemon is given to begin with.
@@ -80,9 +80,8 @@ where
     let Launch { sources, mut sockets, log, shutdown, reloads, ready } = launch;
     let workers = Workers::start(identity.program.name(), identity.threads);
     let workers = Arc::new(workers.map_err(LifeError::Threads)?);
-    let group = identity.control_group.as_deref();
-    let socket =
-        listen::control(&identity.control, group, &mut sockets).map_err(LifeError::Listen)?;
+    let control_sockets = listen::control(&identity.control, &identity.status, &mut sockets)
+        .map_err(LifeError::Listen)?;
     let events = Events::default();
     let beginning = Beginning {
         workers: &workers,
@@ -98,13 +97,13 @@ where
     let vitals = Vitals::new(&identity, file, daemon.connections(), log);
     let vitals = Arc::new(vitals);
     let (orders, queue) = Orders::queue();
-    let control = ControlPlane::start(&daemon, &socket, &vitals, &events, orders)
+    let control = ControlPlane::start(&daemon, &control_sockets, &vitals, &events, orders)
         .map_err(LifeError::Control)?;
 
     vitals.update(|current| {
         current.state = State::Serving;
         current.listeners = daemon.listeners();
-        current.listeners.push(listener(&socket));
+        current.listeners.extend(control_sockets.all().map(listener));
     });
     notify::ready(&vitals.sentence());
     info!(version = identity.version, "serving");
@@ -146,7 +145,7 @@ struct ControlPlane {
 impl ControlPlane {
     fn start<D: Daemon>(
         daemon: &D,
-        socket: &ControlSocket,
+        sockets: &ControlSockets,
         vitals: &Arc<Vitals>,
         events: &Events,
         orders: Orders<D::Command>,
@@ -159,7 +158,7 @@ impl ControlPlane {
             events: events.clone(),
             shutdown: ended.clone(),
         };
-        let calls = tokio::spawn(control::serve(socket, control, services, ended.clone())?);
+        let calls = tokio::spawn(control::serve(sockets, control, services, ended.clone())?);
         Ok(Self { ended, calls })
     }
 
@@ -173,7 +172,7 @@ impl ControlPlane {
 
 fn listener(socket: &ControlSocket) -> v1::Listener {
     v1::Listener {
-        role: "control".to_owned(),
+        role: socket.role.to_owned(),
         address: socket.path.display().to_string(),
         inherited: socket.inherited,
         upstream: String::new(),

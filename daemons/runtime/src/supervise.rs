@@ -45,7 +45,7 @@ pub trait Daemon {
     /// Carries out one of its own commands and answers it.
     fn execute(&mut self, command: Self::Command, actor: Actor);
 
-    /// Every socket it listens on, but for the control socket.
+    /// Every socket it listens on, but for those of the control plane.
     fn listeners(&self) -> Vec<Listener>;
 
     /// The connections of its HTTP listeners.
@@ -171,8 +171,8 @@ impl<C: fmt::Debug> Supervision<'_, C> {
             current.state = State::Serving;
             current.generation += 1;
             current.config_error.clear();
-            // The control socket is not the daemon's to change.
-            current.listeners.retain(|listener| listener.role == "control");
+            // The sockets of the control plane are not the daemon's to change.
+            current.listeners.retain(|it| ["status", "control"].contains(&it.role.as_str()));
             current.listeners.splice(0..0, listeners.iter().cloned());
         });
         let reloaded = self.reloaded(changes);

@@ -4,10 +4,11 @@ use std::{net::SocketAddr, path::Path, path::PathBuf, thread, time::Duration};
 
 use http::HeaderValue;
 use rustix::fs::{Mode, OFlags};
-use selat_proto::socket::Daemon;
+use selat_proto::socket::{Daemon, status_socket};
 use selat_runtime::{
     config::{ConfigErrors, Layers, Shown, Sources, text},
-    listen, log,
+    listen::{self, UnixAddress},
+    log,
     process::ProcessConfig,
     serve::HttpLimits,
     workers::THREADS_MAX,
@@ -23,8 +24,8 @@ pub struct Config {
     pub(crate) http: Vec<SocketAddr>,
     pub(crate) echo: Vec<SocketAddr>,
     pub(crate) reflector: bool,
-    pub(crate) control: PathBuf,
-    pub(crate) control_group: Option<String>,
+    pub(crate) control: UnixAddress,
+    pub(crate) status: UnixAddress,
     threads: usize,
     pub(crate) log: String,
     pub(crate) cache_control: Option<HeaderValue>,
@@ -79,19 +80,26 @@ impl ProcessConfig for Config {
 
 impl Config {
     /// Keys that are read once, when the daemon starts.
-    pub(crate) const FIXED_KEYS: [&str; 4] =
-        ["control", "control_group", "threads", "limits.connections"];
+    pub(crate) const FIXED_KEYS: [&str; 6] =
+        ["control", "control_group", "status", "status_group", "threads", "limits.connections"];
 
     /// Each key with its parser and its default.
     fn settings(layers: &mut Layers<'_>) -> Self {
-        let control = Daemon::Websrvd.own_control_socket();
+        let control = layers.one("control", text::path, Daemon::Websrvd.own_control_socket());
+        let status = layers.one("status", text::path, status_socket(&control));
         Self {
             root: layers.one("root", text::path, "/usr/share/websrvd/www".into()),
             http: layers.many("http", text::address, vec![([127, 0, 0, 1], 8000).into()]),
             echo: layers.many("echo", text::address, vec![([127, 0, 0, 1], 9000).into()]),
             reflector: layers.one("reflector", text::truth, true),
-            control: layers.one("control", text::path, control),
-            control_group: layers.one("control_group", text::text_or_none, None),
+            control: UnixAddress {
+                path: control,
+                group: layers.one("control_group", text::text_or_none, None),
+            },
+            status: UnixAddress {
+                path: status,
+                group: layers.one("status_group", text::text_or_none, None),
+            },
             threads: layers.one("threads", text::number_within(0, THREADS_MAX), 0),
             log: layers.one("log", log::directives, log::DEFAULT_FILTER.to_owned()),
             cache_control: layers.one(
@@ -231,8 +239,10 @@ mod tests {
         assert_eq!(layers.keys().count(), sampled_keys, "every key is in the sample");
         sampled = layers.finish(sampled).expect("a good sample");
         // The default depends on the environment that the daemon is started in.
-        assert_eq!(sampled.control, Path::new("/run/websrvd/control.sock"));
-        sampled.control = Daemon::Websrvd.own_control_socket();
+        assert_eq!(sampled.control.path, Path::new("/run/websrvd/control.sock"));
+        assert_eq!(sampled.status.path, Path::new("/run/websrvd/status.sock"));
+        sampled.control.path = Daemon::Websrvd.own_control_socket();
+        sampled.status.path = status_socket(&sampled.control.path);
         let defaults = Config::settings(&mut sources.without_file().read());
         assert_eq!(sampled, defaults);
     }

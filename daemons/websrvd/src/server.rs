@@ -65,7 +65,7 @@ pub async fn run(config: Config, launch: Launch) -> Result<(), Error> {
         version: env!("CARGO_PKG_VERSION"),
         threads: config.threads(),
         control: config.control.clone(),
-        control_group: config.control_group.clone(),
+        status: config.status.clone(),
     };
     life::live(identity, launch, |beginning| start(config, beginning)).await
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::unistd::{Gid, Group};
-use selat_proto::socket::Daemon;
+use selat_proto::socket::{Daemon, status_socket};
 use tonic::{Code, Status};
 
 use crate::exit::Exit;
@@ -36,6 +36,11 @@ pub(crate) enum Reason {
     /// This user may not connect.
     Denied {
         /// Group that may, where it can be seen.
+        group: Option<String>,
+    },
+    /// This user may look, and asked for a change.
+    LookingOnly {
+        /// Group that may change things, where it can be seen.
         group: Option<String>,
     },
     /// Its queue of connections is full.
@@ -106,7 +111,8 @@ impl Reason {
             Code::FailedPrecondition | Code::ResourceExhausted | Code::Aborted => {
                 Self::Refused { detail }
             }
-            Code::PermissionDenied | Code::Unauthenticated => Self::Denied { group: None },
+            Code::PermissionDenied => Self::LookingOnly { group: None },
+            Code::Unauthenticated => Self::Denied { group: None },
             Code::Unimplemented => Self::Unknown,
             Code::Unavailable => Self::Gone { detail },
             // What tonic makes of a peer that does not answer in HTTP/2.
@@ -140,7 +146,7 @@ impl ControlError {
             | Reason::Foreign { .. }
             | Reason::Slow { .. }
             | Reason::Gone { .. } => Exit::Unreachable,
-            Reason::Denied { .. } => Exit::Denied,
+            Reason::Denied { .. } | Reason::LookingOnly { .. } => Exit::Denied,
             Reason::Unknown
             | Reason::NotFound { .. }
             | Reason::Invalid { .. }
@@ -160,11 +166,17 @@ impl ControlError {
             Reason::NoSocket | Reason::Foreign { .. } => {
                 format!("name {name}'s control socket with --{name} PATH")
             }
-            Reason::Denied { group: Some(group) } => format!(
-                "join the group that may (sudo usermod -aG {group} \"$USER\", then log in \
-                 again), or run netctl with sudo"
-            ),
+            Reason::Denied { group: Some(group) } | Reason::LookingOnly { group: Some(group) } => {
+                format!(
+                    "join the group that may (sudo usermod -aG {group} \"$USER\", then log in \
+                     again){}, or run netctl with sudo",
+                    self.group_that_looks(group)
+                )
+            }
             Reason::Denied { group: None } => "run netctl with sudo".to_owned(),
+            Reason::LookingOnly { group: None } => {
+                format!("name the control socket with --{name} PATH: this one is for looking only")
+            }
             Reason::Busy | Reason::Slow { .. } => format!(
                 "wait longer with --timeout, or see what it does: journalctl -u {name} -n 50"
             ),
@@ -174,6 +186,18 @@ impl ControlError {
             }
             _ => return None,
         })
+    }
+
+    /// Words on the group that is enough for whoever was kept from looking, if there is another one.
+    fn group_that_looks(&self, group: &str) -> String {
+        let is_kept_from_looking = matches!(self.reason, Reason::Denied { .. });
+        let status = status_socket(&self.path);
+        match group_of(&status) {
+            Some(looking) if is_kept_from_looking && status.exists() && looking != group => {
+                format!(", or {looking} to look only")
+            }
+            _ => String::new(),
+        }
     }
 }
 
@@ -196,6 +220,14 @@ impl fmt::Display for ControlError {
             ),
             Reason::Denied { group: None } => {
                 write!(f, "you may not control {daemon} on {path}")
+            }
+            Reason::LookingOnly { group: Some(group) } => write!(
+                f,
+                "you may look at {daemon} but not change it: {path} is open to its owner and group \
+                 {group}"
+            ),
+            Reason::LookingOnly { group: None } => {
+                write!(f, "you may look at {daemon} but not change it on {path}")
             }
             Reason::Busy => {
                 write!(f, "{daemon} takes no more connections on {path}: its queue is full")
@@ -239,7 +271,7 @@ fn is_socket(path: &Path) -> bool {
 }
 
 /// The group of the socket, or of the directory that bars the way to it.
-fn group_of(path: &Path) -> Option<String> {
+pub(super) fn group_of(path: &Path) -> Option<String> {
     let metadata = path.ancestors().find_map(|path| path.metadata().ok())?;
     let gid = Gid::from_raw(metadata.gid());
     let name = Group::from_gid(gid).ok().flatten().map(|group| group.name);

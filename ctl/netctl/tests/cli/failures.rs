@@ -114,7 +114,7 @@ fn a_peer_that_speaks_something_else_is_told_as_such() {
 fn a_call_that_the_daemon_forbids_ends_with_77() {
     let daemon = Daemon::start(Mood::Strict);
     let complaint = stats(&daemon.socket()).complaint(Exit::Denied);
-    assert_has(&complaint, &["you may not control proxyd"]);
+    assert_has(&complaint, &["you may look at proxyd but not change it", "--proxyd PATH"]);
     assert_eq!(Exit::Denied.code(), 77);
 }
 

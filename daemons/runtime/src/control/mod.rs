@@ -1,38 +1,48 @@
-//! The control plane: gRPC on a unix socket, on a thread that serves no data.
+//! The control plane: gRPC on unix sockets, on a thread that serves no data. [`authority`] says what may be
+//! called on which of them.
 //!
 //! What only looks is answered from [`Vitals`] and counters. What changes state becomes an [`Order`]
 //! that [`crate::supervise`] carries out, like those of signals and timers.
 
 mod actor;
+mod authority;
 mod daemon;
 mod order;
 mod vitals;
 
-use std::{future::Future, io};
+use std::{future::Future, io, os::unix::net};
 
-use futures_util::stream;
+use futures_util::future;
 use selat_proto::{DESCRIPTORS, v1::daemon_service_server::DaemonServiceServer};
 use tokio::net::UnixListener;
+use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{service::RoutesBuilder, transport::Server};
+use tonic::{
+    service::{Routes, RoutesBuilder},
+    transport::Server,
+};
 
+use self::authority::Authority;
 pub use self::{
     actor::Actor,
     daemon::DaemonControl,
     order::{Command, Order, Orders, Reloaded, Reply, Unanswered},
     vitals::{Current, State, Vitals},
 };
-use crate::listen::ControlSocket;
+use crate::listen::ControlSockets;
 
 /// Why the control plane cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// The socket cannot be used.
-    #[error("cannot serve the control socket")]
+    /// A socket cannot be used.
+    #[error("cannot serve a control socket")]
     Socket(#[from] io::Error),
     /// The descriptors that reflection serves cannot be read.
     #[error("cannot serve reflection")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The descriptors that say what each method may do cannot be read.
+    #[error("cannot tell which methods only look")]
+    Authority(#[from] prost::DecodeError),
 }
 
 /// Serves `services` with health, reflection and the daemon's own service, until `shutdown`.
@@ -40,25 +50,40 @@ pub enum ControlError {
 /// # Errors
 /// [`ControlError`] before it serves; what fails later ends one call or connection.
 pub fn serve<D: Send + 'static>(
-    socket: &ControlSocket,
+    sockets: &ControlSockets,
     control: DaemonControl<D>,
     mut services: RoutesBuilder,
     shutdown: CancellationToken,
 ) -> Result<impl Future<Output = ()> + Send + use<D>, ControlError> {
-    let listener = UnixListener::from_std(socket.listener.try_clone()?)?;
     let (_, health) = tonic_health::server::health_reporter();
     services.add_service(health);
     services.add_service(reflection().build_v1()?);
     // Clients of before 2023 know only this one.
     services.add_service(reflection().build_v1alpha()?);
     services.add_service(DaemonServiceServer::new(control));
-    let incoming = stream::unfold(listener, |listener| async {
-        let accepted = listener.accept().await.map(|(stream, _)| stream);
-        Some((accepted, listener))
-    });
+    let routes = services.routes();
+    let control = &sockets.control.listener;
+    let mut servers = vec![answer(control, Authority::Everything, routes.clone(), &shutdown)?];
+    if let Some(status) = &sockets.status {
+        servers.push(answer(&status.listener, Authority::looking()?, routes, &shutdown)?);
+    }
+    Ok(async move {
+        future::join_all(servers).await;
+    })
+}
+
+/// Answers on one socket what its authority permits.
+fn answer(
+    socket: &net::UnixListener,
+    authority: Authority,
+    routes: Routes,
+    shutdown: &CancellationToken,
+) -> io::Result<impl Future<Output = ()> + Send + use<>> {
+    let incoming = UnixListenerStream::new(UnixListener::from_std(socket.try_clone()?)?);
     let server = Server::builder()
-        .add_routes(services.routes())
-        .serve_with_incoming_shutdown(incoming, shutdown.cancelled_owned());
+        .layer(authority)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
     Ok(async move {
         if let Err(error) = server.await {
             tracing::error!(error = %crate::exit::chain(&error), "the control plane ended");

@@ -1,4 +1,5 @@
-//! The control socket: a unix socket that root and one group may talk to.
+//! The control plane's unix sockets: the control socket, for whoever may do everything, and the status
+//! socket, for whoever may look. Root, the owner and one group may talk to each.
 
 use std::{
     fs, io,
@@ -17,9 +18,20 @@ use super::{Inherited, ListenError, inherited};
 /// Owner and group may talk to the socket, nobody else.
 const MODE: u32 = 0o660;
 
-/// A control socket; one that we made is removed when this is dropped.
+/// Where a socket is to be, and whose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnixAddress {
+    /// Its path.
+    pub path: PathBuf,
+    /// Group that may talk to it; the daemon's own where there is none.
+    pub group: Option<String>,
+}
+
+/// One of the control plane's sockets; one that we made is removed when this is dropped.
 #[derive(Debug)]
 pub struct ControlSocket {
+    /// What it is for: `control` or `status`.
+    pub role: &'static str,
     /// The socket.
     pub listener: UnixListener,
     /// Where it is.
@@ -36,29 +48,65 @@ impl Drop for ControlSocket {
     }
 }
 
-/// The control socket: the inherited one if there is one, else a new one at `path` that belongs to
-/// `group`. A socket that a dead daemon left there is replaced.
-///
-/// # Errors
-/// [`ListenError::Live`] where a daemon answers there, and others where the socket cannot be made.
-pub fn control(
-    path: &Path,
-    group: Option<&str>,
-    inherited: &mut Inherited,
-) -> Result<ControlSocket, ListenError> {
-    let Some(fd) = inherited.take("control").into_iter().next() else { return make(path, group) };
-    let wrong = |source| ListenError::Inherited { role: "control".to_owned(), source };
-    let listener = inherited::unix(fd).map_err(wrong)?;
-    let bound = listener.local_addr().map_err(wrong)?;
-    let path = bound.as_pathname().unwrap_or(path).to_owned();
-    Ok(ControlSocket { listener, path, inherited: true })
+/// The sockets that the control plane answers on.
+#[derive(Debug)]
+pub struct ControlSockets {
+    /// For everything.
+    pub control: ControlSocket,
+    /// For looking.
+    pub status: Option<ControlSocket>,
 }
 
-fn make(path: &Path, group: Option<&str>) -> Result<ControlSocket, ListenError> {
+impl ControlSockets {
+    /// Every one that there is; the control socket comes last.
+    pub fn all(&self) -> impl Iterator<Item = &ControlSocket> {
+        self.status.iter().chain([&self.control])
+    }
+}
+
+/// The sockets of the control plane: inherited ones, else new ones. Where the service manager passes in the
+/// control socket but no status socket, there is none: it decides which there are. A socket that a dead
+/// daemon left is replaced.
+///
+/// # Errors
+/// [`ListenError::Live`] where a daemon answers there, and others where a socket cannot be made.
+pub fn control(
+    control: &UnixAddress,
+    status: &UnixAddress,
+    inherited: &mut Inherited,
+) -> Result<ControlSockets, ListenError> {
+    let passed = take("control", control, inherited)?;
+    let passed_status = take("status", status, inherited)?;
+    let managed = passed.is_some();
+    let made = |role, address| move || make(role, address);
+    let control = passed.map_or_else(made("control", control), Ok)?;
+    let status = match passed_status {
+        None if !managed => Some(make("status", status)?),
+        passed => passed,
+    };
+    Ok(ControlSockets { control, status })
+}
+
+/// The socket that was passed in for `role`, if there is one.
+fn take(
+    role: &'static str,
+    address: &UnixAddress,
+    inherited: &mut Inherited,
+) -> Result<Option<ControlSocket>, ListenError> {
+    let Some(fd) = inherited.take(role).into_iter().next() else { return Ok(None) };
+    let wrong = |source| ListenError::Inherited { role: role.to_owned(), source };
+    let listener = inherited::unix(fd).map_err(wrong)?;
+    let bound = listener.local_addr().map_err(wrong)?;
+    let path = bound.as_pathname().unwrap_or(&address.path).to_owned();
+    Ok(Some(ControlSocket { role, listener, path, inherited: true }))
+}
+
+fn make(role: &'static str, address: &UnixAddress) -> Result<ControlSocket, ListenError> {
+    let UnixAddress { path, group } = address;
     let failed =
-        |operation| move |source| ListenError::Control { operation, path: path.to_owned(), source };
+        |operation| move |source| ListenError::Control { operation, path: path.clone(), source };
     if UnixStream::connect(path).is_ok() {
-        return Err(ListenError::Live(path.to_owned()));
+        return Err(ListenError::Live(path.clone()));
     }
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory).map_err(failed("make the directory of"))?;
@@ -66,13 +114,13 @@ fn make(path: &Path, group: Option<&str>) -> Result<ControlSocket, ListenError> 
     // Made under another name, so that it is never there with other rights than it should have.
     let unfinished = path.with_extension(format!("{}.new", process::id()));
     let listener = UnixListener::bind(&unfinished).map_err(failed("bind"))?;
-    let finished = finish(&listener, &unfinished, group)
+    let finished = finish(&listener, &unfinished, group.as_deref())
         .and_then(|()| fs::rename(&unfinished, path).map_err(failed("put in place")));
     if let Err(error) = finished {
         let _ = fs::remove_file(&unfinished);
         return Err(error);
     }
-    Ok(ControlSocket { listener, path: path.to_owned(), inherited: false })
+    Ok(ControlSocket { role, listener, path: path.clone(), inherited: false })
 }
 
 fn finish(listener: &UnixListener, path: &Path, group: Option<&str>) -> Result<(), ListenError> {

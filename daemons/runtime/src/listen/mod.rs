@@ -17,7 +17,7 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 
 pub use self::{
-    control::{ControlSocket, control},
+    control::{ControlSocket, ControlSockets, UnixAddress, control},
     group::{ChangeError, Listeners},
     inherited::Inherited,
 };
@@ -52,13 +52,13 @@ pub enum ListenError {
         #[source]
         source: io::Error,
     },
-    /// A live daemon answers on the control socket.
+    /// A live daemon answers on a socket of the control plane.
     #[error(
-        "the control socket {0} belongs to a daemon that is running; stop it first, or choose another path with --control"
+        "the socket {0} belongs to a daemon that is running; stop it first, or choose another path with --control"
     )]
     Live(PathBuf),
-    /// The control socket cannot be made.
-    #[error("cannot {operation} the control socket {path}")]
+    /// A socket of the control plane cannot be made.
+    #[error("cannot {operation} the socket {path}")]
     Control {
         /// What failed.
         operation: &'static str,
@@ -68,8 +68,8 @@ pub enum ListenError {
         #[source]
         source: io::Error,
     },
-    /// The group of the control socket does not exist.
-    #[error("there is no group {0} to give the control socket to")]
+    /// The group of a socket of the control plane does not exist.
+    #[error("there is no group {0} to give a socket to")]
     Group(String),
     /// What the service manager passed in cannot be used.
     #[error("cannot use the socket passed in for {role}")]
