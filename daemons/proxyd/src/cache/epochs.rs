@@ -1,8 +1,7 @@
 //! Keeps out of the store what was on its way when it was purged.
 //!
 //! A fill takes a ticket before it asks the origin, and may store only if nothing that it brings was purged
-//! since. A purge ends the epoch of its key, or, where it is for many, is remembered for the fills that began
-//! before it; only then it removes. So whatever a fill stored before is removed, and whatever comes
+//! since. A purge is remembered for the fills that began before it; only then it removes. So whatever a fill stored before is removed, and whatever comes
 //! after is refused, without harm to fills that the purge does not concern.
 
 use std::{
@@ -16,18 +15,30 @@ use selat_core::cache::key::CacheKey;
 
 use super::{selection::Selection, tags::Tags};
 
-/// Epochs kept; keys that share one refuse each other's fills now and then, and nothing worse.
+/// Slots among which keys are spread.
 const SLOTS: usize = 1024;
+
+/// Purges of one key that a slot remembers. A fill that began before all of them is refused.
+const KEYS_MAX: usize = 8;
 
 /// Purges of many that are remembered. A fill that began before all of them is refused.
 const PURGES_MAX: usize = 256;
 
-/// The epochs of all keys.
+/// What was purged of late.
 #[derive(Debug)]
 pub(crate) struct Epochs {
     hasher: RandomState,
     purges: RwLock<Purges>,
-    slots: Box<[Mutex<u64>]>,
+    slots: Box<[Mutex<Slot>]>,
+}
+
+/// The purges of one key each, by number.
+#[derive(Debug, Default)]
+struct Slot {
+    /// Number of the first that is remembered.
+    first: u64,
+    /// Hashes of the keys.
+    last: VecDeque<u64>,
 }
 
 /// The purges of many, by number.
@@ -38,19 +49,23 @@ struct Purges {
     last: VecDeque<Selection>,
 }
 
-/// The epoch in which a fill began.
+/// When a fill began, and of what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
-    slot: usize,
+    /// Hash of the key.
+    hash: u64,
     /// Number of the next purge of many.
     purge: u64,
+    /// Number of the next purge in the key's slot.
     own: u64,
+    /// Purges of the key by the fill itself.
+    by_itself: usize,
 }
 
 impl Ticket {
     /// The ticket of a fill that has itself purged its key since.
     pub(crate) fn after_own_purge(self) -> Self {
-        Self { own: self.own.wrapping_add(1), ..self }
+        Self { by_itself: self.by_itself + 1, ..self }
     }
 }
 
@@ -59,15 +74,15 @@ impl Epochs {
         Self {
             hasher: RandomState::default(),
             purges: RwLock::default(),
-            slots: (0..SLOTS).map(|_| Mutex::new(0)).collect(),
+            slots: (0..SLOTS).map(|_| Mutex::default()).collect(),
         }
     }
 
-    /// The epoch of `key` now.
+    /// To be had before the origin is asked for what is then stored under `key`.
     pub(crate) fn ticket(&self, key: &CacheKey) -> Ticket {
-        let slot = self.slot(key);
+        let hash = self.hasher.hash_one(key);
         let purge = self.purges.read().unwrap_or_else(PoisonError::into_inner).next();
-        Ticket { slot, purge, own: *self.lock(slot) }
+        Ticket { hash, purge, own: self.slot(hash).next(), by_itself: 0 }
     }
 
     /// Does `store` unless a response under `key` with these tags was purged since the ticket was
@@ -80,27 +95,47 @@ impl Epochs {
         store: impl FnOnce() -> T,
     ) -> Option<T> {
         let purges = self.purges.read().unwrap_or_else(PoisonError::into_inner);
-        let own = self.lock(ticket.slot);
-        (*own == ticket.own && !purges.concern(ticket, key, tags)).then(store)
+        let slot = self.slot(ticket.hash);
+        (!slot.concerns(ticket) && !purges.concern(ticket, key, tags)).then(store)
     }
 
-    /// Ends the epoch of what is selected.
+    /// Remembers that what is selected is purged.
     pub(crate) fn end(&self, selection: &Selection) {
         if let Selection::Key(key) = selection {
-            *self.lock(self.slot(key)) += 1;
+            let hash = self.hasher.hash_one(key);
+            self.slot(hash).remember(hash);
         } else {
             let mut purges = self.purges.write().unwrap_or_else(PoisonError::into_inner);
             purges.remember(selection.clone());
         }
     }
 
-    fn slot(&self, key: &CacheKey) -> usize {
+    fn slot(&self, hash: u64) -> MutexGuard<'_, Slot> {
         // The remainder is less than SLOTS.
-        (self.hasher.hash_one(key) % SLOTS as u64) as usize
+        let slot = (hash % SLOTS as u64) as usize;
+        self.slots[slot].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    fn next(&self) -> u64 {
+        self.first + self.last.len() as u64
     }
 
-    fn lock(&self, slot: usize) -> MutexGuard<'_, u64> {
-        self.slots[slot].lock().unwrap_or_else(PoisonError::into_inner)
+    fn remember(&mut self, hash: u64) {
+        if self.last.len() == KEYS_MAX {
+            self.last.pop_front();
+            self.first += 1;
+        }
+        self.last.push_back(hash);
+    }
+
+    /// Whether any purge since the ticket was had may concern its key.
+    fn concerns(&self, ticket: Ticket) -> bool {
+        let Some(known) = ticket.own.checked_sub(self.first) else { return true };
+        let known = usize::try_from(known).unwrap_or(usize::MAX);
+        let purges = self.last.iter().skip(known).filter(|hash| **hash == ticket.hash);
+        purges.count() > ticket.by_itself
     }
 }
 
@@ -148,6 +183,22 @@ mod tests {
         assert!(is_valid(&epochs, epochs.ticket(&a), &a));
         epochs.end(&Selection::Key(b.clone()));
         assert!(!is_valid(&epochs, before[1], &b));
+    }
+
+    #[test]
+    fn a_fill_outlasts_purges_of_other_keys_and_its_own() {
+        let epochs = Epochs::new();
+        let a = key("/a");
+        let ticket = epochs.ticket(&a);
+        for number in 0..SLOTS {
+            epochs.end(&Selection::Key(key(&format!("/other/{number}"))));
+        }
+        assert!(is_valid(&epochs, ticket, &a));
+        epochs.end(&Selection::Key(a.clone()));
+        assert!(!is_valid(&epochs, ticket, &a));
+        assert!(is_valid(&epochs, ticket.after_own_purge(), &a));
+        epochs.end(&Selection::Key(a.clone()));
+        assert!(!is_valid(&epochs, ticket.after_own_purge(), &a));
     }
 
     #[test]
