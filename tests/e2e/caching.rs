@@ -209,3 +209,26 @@ fn a_post_that_says_what_a_get_would_get_answers_the_next_one() {
     assert!(is_hit(&next) && next.text() == "POST", "{next:?}");
     assert_eq!(origin.count("/"), 2);
 }
+
+#[test]
+fn a_field_that_is_not_to_be_cached_reaches_the_client_that_it_is_for() {
+    let reply = Reply::status(200)
+        .header("cache-control", "max-age=3600, no-cache=\"set-cookie\"")
+        .header("set-cookie", "who=first")
+        .header("x-other", "1")
+        .piece("x");
+    let origin = Origin::with("/", reply);
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    let first = get(&mut client, "/", &[]);
+    assert_eq!(
+        (first.header("set-cookie").as_str(), first.header("x-other").as_str()),
+        ("who=first", "1")
+    );
+    let second = get(&mut client, "/", &[]);
+    assert!(is_hit(&second), "{:?}", second.head);
+    assert_eq!(
+        (second.header("set-cookie").as_str(), second.header("x-other").as_str()),
+        ("", "1")
+    );
+}

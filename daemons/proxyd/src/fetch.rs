@@ -16,7 +16,7 @@ use selat_core::{
         reason::{MissReason, PassReason, RevalidateReason, StoreRefusal},
         status::{CacheStatus, Forward},
         storage::{Exchange, Storability, storable},
-        stored::{StoredMeta, prepare},
+        stored::{StoredMeta, prepare, withheld},
         validation::{HeadUpdate, Validation, freshened_by_head, revalidated},
     },
     http::{hop_by_hop, message::ResponseHead, range::RangeSpec, via},
@@ -109,7 +109,12 @@ pub(crate) async fn shared(ask: &Ask<'_>, why: Why, stored: Stored<'_>) -> Reply
     let key = ask.key();
     for _ in 0..LEADERS_MAX {
         match ask.proxy.join(&key) {
-            Part::Leader(permit) => return lead(ask, why, stored, Some(permit)).await,
+            Part::Leader(permit) => {
+                if let Some(reply) = landed_before(ask) {
+                    return reply;
+                }
+                return lead(ask, why, stored, Some(permit)).await;
+            }
             Part::Follower(follower) => {
                 // Where the leader is gone, another has to lead: join anew.
                 let Some(landing) = follower.landing().await else { continue };
@@ -121,6 +126,17 @@ pub(crate) async fn shared(ask: &Ask<'_>, why: Why, stored: Stored<'_>) -> Reply
         }
     }
     lead(ask, why, stored, None).await
+}
+
+/// Answers with what another flight stored after this request had looked and before it joined.
+fn landed_before(ask: &Ask<'_>) -> Option<Reply> {
+    let (resource, now) = (ask.stored()?, SystemTime::now());
+    let candidates = resource.variants.iter().map(|object| &object.meta);
+    let decision = lookup(ask.request_head(), candidates, now, &ask.route.options);
+    let Decision::Serve(serve) = &decision else { return None };
+    let object = resource.variants.get(serve.which).filter(|_| !serve.wants_refresh())?;
+    let response = reply::from_object(ask, object, now, CacheStatus::of(NAME, &decision));
+    Some((response, Verdict::Hit(serve.reason)))
 }
 
 /// Fetches for this request alone.
@@ -345,10 +361,13 @@ fn take_in(
         }
         Storability::Store(meta) => {
             let joint = parts::extension(ask, &exchange, &fetched);
+            let withheld = withheld(&fetched.head.headers, &ask.route.options);
             let received = fetched.times.response;
             prepare(&mut fetched.head.headers, received, &ask.route.options);
             via::append(&mut fetched.head.headers, fetched.head.version, NAME);
-            return fill(ask, why, ticket, *meta, fetched, joint, permit);
+            let (mut response, verdict) = fill(ask, why, ticket, *meta, fetched, joint, permit);
+            response.headers_mut().extend(withheld);
+            return (response, verdict);
         }
         Storability::Pass(refusal) => refusal,
     };

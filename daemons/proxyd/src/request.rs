@@ -107,7 +107,8 @@ impl<'r> Ask<'r> {
         self.head.method == Method::GET && Requested::of(&self.head.headers) == Requested::Whole
     }
 
-    fn stored(&self) -> Option<Arc<Resource>> {
+    /// What is stored for its key.
+    pub(crate) fn stored(&self) -> Option<Arc<Resource>> {
         thread_local! {
             static KEY: RefCell<String> = const { RefCell::new(String::new()) };
         }

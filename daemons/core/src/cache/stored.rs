@@ -297,6 +297,29 @@ impl Conditions {
     }
 }
 
+/// The fields that a qualified `no-cache` or `private` keeps from being stored (RFC 9111 §5.2.2.4,
+/// §5.2.2.7), of a response as it was received. They are for the client that it answers, and for no
+/// other: a cookie that is withheld from the cache is still set.
+#[must_use]
+pub fn withheld(headers: &HeaderMap, options: &PolicyOptions) -> HeaderMap {
+    let directives = Directives::of(headers, options).response;
+    let mut withheld = HeaderMap::new();
+    let mut names =
+        directives.no_cache.fields().iter().chain(directives.private.fields()).peekable();
+    if names.peek().is_none() {
+        return withheld;
+    }
+    let mut sent = headers.clone();
+    hop_by_hop::strip_response(&mut sent);
+    for name in names {
+        for value in sent.get_all(name) {
+            withheld.append(name, value.clone());
+        }
+        sent.remove(name);
+    }
+    withheld
+}
+
 /// Makes the fields of a response fit to be stored and sent on: without those of the connection
 /// (RFC 9111 §3.1), those that a qualified `no-cache` or `private` withholds (§5.2.2.4, §5.2.2.7)
 /// and `Age`, which is worked out anew; with a `Date` (RFC 9110 §6.6.1).
