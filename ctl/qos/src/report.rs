@@ -100,6 +100,21 @@ impl Measurement {
         Analysis::of_all(&clients)
     }
 
+    /// Jain's fairness index of the clients' throughputs, (Σx)² / (n Σx²): 1 is served alike, 1/n is
+    /// one that got everything (Jain, Chiu, Hawe 1984). `None` of fewer than two clients that sent,
+    /// or where nobody got anything.
+    #[must_use]
+    pub fn fairness(&self) -> Option<f64> {
+        let sent = self.clients.iter().filter(|series| !series.samples.is_empty());
+        let throughputs: Vec<f64> = sent
+            .map(|series| Analysis::of(&series.samples).throughput_bps.unwrap_or(0.0))
+            .collect();
+        let (sum, squares) =
+            throughputs.iter().fold((0.0, 0.0), |(sum, squares), x| (sum + x, squares + x * x));
+        let is_comparison = throughputs.len() > 1 && squares > 0.0;
+        is_comparison.then(|| sum * sum / (throughputs.len() as f64 * squares))
+    }
+
     /// The grades of these figures. Voice is rated only by datagrams: TCP repeats what is lost, and
     /// a request's latency holds the server's work, so the E-model knows neither.
     #[must_use]
@@ -122,7 +137,9 @@ impl Measurement {
             let each = self.clients.iter();
             rows.extend(each.map(|series| row(&series.client, &Analysis::of(&series.samples))));
         }
-        rows.push(row(TOTAL_CLIENT, &self.total()));
+        let mut total = row(TOTAL_CLIENT, &self.total());
+        total.detail.fairness = self.fairness();
+        rows.push(total);
         rows
     }
 }
@@ -136,10 +153,6 @@ impl Condition {
 }
 
 fn udp_conditions(spec: &UdpSpec, run: &Run) -> Vec<Condition> {
-    let pattern = match spec.schedule().interval() {
-        Some(interval) => format!("one every {interval:?}"),
-        None => "all at once".to_owned(),
-    };
     let pace = match spec.pace() {
         Pace::Eco => "eco: sleeps to each deadline",
         Pace::Precise => "precise: spins before each deadline",
@@ -147,7 +160,7 @@ fn udp_conditions(spec: &UdpSpec, run: &Run) -> Vec<Condition> {
     let mut conditions = vec![
         Condition::new("clients", spec.clients()),
         Condition::new("probes per client", spec.schedule().count()),
-        Condition::new("pattern", pattern),
+        Condition::new("pattern", spec.schedule().describe()),
         Condition::new("size", format!("{} B of UDP payload", spec.size())),
         Condition::new("timeout", format!("{:?} after the last probe", spec.timeout())),
         Condition::new("pace", pace),

@@ -3,12 +3,18 @@
 
 use std::time::Duration;
 
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
 /// Most probes that one client may be asked to send; bounds the memory that a run takes.
 pub const COUNT_MAX: u32 = 4_000_000;
 /// Highest rate that may be asked, probes a second for each client.
 pub const RATE_MAX_PER_S: f64 = 1_000_000.0;
 /// Lowest rate that may be asked, probes a second for each client: one a day.
 pub const RATE_MIN_PER_S: f64 = 1.0 / 86_400.0;
+
+/// Longest time over which clients may begin one after the other.
+pub const RAMP_UP_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 const NANOS_PER_S: f64 = 1e9;
 
@@ -29,12 +35,19 @@ pub enum ScheduleError {
         /// What was asked, probes a second.
         per_s: f64,
     },
+    /// Longer than [`RAMP_UP_MAX`].
+    #[error("a ramp-up of {ramp_up:?}: it must be at most {RAMP_UP_MAX:?}")]
+    RampUp {
+        /// What was asked.
+        ramp_up: Duration,
+    },
 }
 
 /// How a client's probes are spread over time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Pattern {
     Isochronous { interval_ns: f64 },
+    Poisson { mean_ns: f64, seed: u64 },
     Burst,
 }
 
@@ -43,6 +56,7 @@ enum Pattern {
 pub struct Schedule {
     pattern: Pattern,
     count: u32,
+    ramp_up: Duration,
 }
 
 impl Schedule {
@@ -51,10 +65,17 @@ impl Schedule {
     /// # Errors
     /// A count or a rate out of bounds.
     pub fn isochronous(count: u32, per_s: f64) -> Result<Self, ScheduleError> {
-        if !(RATE_MIN_PER_S..=RATE_MAX_PER_S).contains(&per_s) {
-            return Err(ScheduleError::Rate { per_s });
-        }
-        Self::new(Pattern::Isochronous { interval_ns: NANOS_PER_S / per_s }, count)
+        Self::new(Pattern::Isochronous { interval_ns: interval_ns(per_s)? }, count)
+    }
+
+    /// `count` probes at `per_s` a second on average, the times between them drawn from the
+    /// exponential distribution (RFC 2330 §11.1.1): a sample that no periodic event on the path can
+    /// fall in step with. The same `seed` draws the same times; each client draws its own.
+    ///
+    /// # Errors
+    /// A count or a rate out of bounds.
+    pub fn poisson(count: u32, per_s: f64, seed: u64) -> Result<Self, ScheduleError> {
+        Self::new(Pattern::Poisson { mean_ns: interval_ns(per_s)?, seed }, count)
     }
 
     /// `count` probes, all due at once: each is sent as soon as the one before it has left.
@@ -67,10 +88,27 @@ impl Schedule {
 
     fn new(pattern: Pattern, count: u32) -> Result<Self, ScheduleError> {
         if (1..=COUNT_MAX).contains(&count) {
-            Ok(Self { pattern, count })
+            Ok(Self { pattern, count, ramp_up: Duration::ZERO })
         } else {
             Err(ScheduleError::Count { count })
         }
+    }
+
+    /// The same schedule with clients that begin one after the other, evenly over `ramp_up`.
+    ///
+    /// # Errors
+    /// A time out of bounds.
+    pub fn with_ramp_up(self, ramp_up: Duration) -> Result<Self, ScheduleError> {
+        if ramp_up > RAMP_UP_MAX {
+            return Err(ScheduleError::RampUp { ramp_up });
+        }
+        Ok(Self { ramp_up, ..self })
+    }
+
+    /// Time over which clients begin; zero where they begin together.
+    #[must_use]
+    pub fn ramp_up(&self) -> Duration {
+        self.ramp_up
     }
 
     /// Probes of one client.
@@ -84,23 +122,94 @@ impl Schedule {
     pub fn interval(&self) -> Option<Duration> {
         match self.pattern {
             Pattern::Isochronous { interval_ns } => Some(nanos(interval_ns)),
-            Pattern::Burst => None,
+            Pattern::Poisson { .. } | Pattern::Burst => None,
         }
     }
 
-    /// When probe `seq` of client `client` out of `clients` is due, from the start of the run.
-    /// The clients of an isochronous run are spread evenly over one interval, so that they do not
-    /// all send in the same instant.
+    /// How the probes of a client follow each other, in words.
     #[must_use]
-    pub fn due(&self, seq: u32, client: u32, clients: u32) -> Duration {
-        match self.pattern {
-            Pattern::Isochronous { interval_ns } => {
-                let phase = f64::from(client) / f64::from(clients.max(1));
-                // A product, not a sum of intervals: rounding does not pile up.
-                nanos(interval_ns * (f64::from(seq) + phase))
+    pub fn describe(&self) -> String {
+        let pattern = match self.pattern {
+            Pattern::Isochronous { interval_ns } => format!("one every {:?}", nanos(interval_ns)),
+            Pattern::Poisson { mean_ns, .. } => {
+                format!("Poisson, one every {:?} on average", nanos(mean_ns))
             }
-            Pattern::Burst => Duration::ZERO,
+            Pattern::Burst => "all at once".to_owned(),
+        };
+        match self.ramp_up {
+            Duration::ZERO => pattern,
+            ramp_up => format!("{pattern}, clients begin within {ramp_up:?}"),
         }
+    }
+
+    /// When the probes of client `client` out of `clients` are due, in order, from the start of the
+    /// run. The clients of an isochronous run are spread evenly over one interval, so that they do
+    /// not all send in the same instant.
+    pub fn times(&self, client: u32, clients: u32) -> Times {
+        let share = f64::from(client) / f64::from(clients.max(1));
+        let gaps = match self.pattern {
+            Pattern::Isochronous { interval_ns } => Gaps::Even { interval_ns, phase: share },
+            Pattern::Poisson { mean_ns, seed } => Gaps::Drawn {
+                mean_ns,
+                // Clients differ by their stream: their draws have nothing in common.
+                draws: Pcg64::seed_from_u64(seed ^ u64::from(client).rotate_right(16)),
+                at_ns: 0.0,
+            },
+            Pattern::Burst => Gaps::None,
+        };
+        Times { begins: self.ramp_up.mul_f64(share), gaps, seq: 0, count: self.count }
+    }
+}
+
+/// The due times of one client, in order.
+#[derive(Clone, Debug)]
+pub struct Times {
+    begins: Duration,
+    gaps: Gaps,
+    seq: u32,
+    count: u32,
+}
+
+#[derive(Clone, Debug)]
+enum Gaps {
+    Even { interval_ns: f64, phase: f64 },
+    Drawn { mean_ns: f64, draws: Pcg64, at_ns: f64 },
+    None,
+}
+
+impl Iterator for Times {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        if self.seq == self.count {
+            return None;
+        }
+        let due = match &mut self.gaps {
+            // A product, not a sum of intervals: rounding does not pile up.
+            Gaps::Even { interval_ns, phase } => {
+                nanos(*interval_ns * (f64::from(self.seq) + *phase))
+            }
+            Gaps::Drawn { mean_ns, draws, at_ns } => {
+                *at_ns += *mean_ns * exponential(draws.random());
+                nanos(*at_ns)
+            }
+            Gaps::None => Duration::ZERO,
+        };
+        self.seq += 1;
+        Some(self.begins + due)
+    }
+}
+
+/// A value of the exponential distribution of mean 1 from a uniform one of 0 to less than 1.
+fn exponential(uniform: f64) -> f64 {
+    -(1.0 - uniform).ln()
+}
+
+fn interval_ns(per_s: f64) -> Result<f64, ScheduleError> {
+    if (RATE_MIN_PER_S..=RATE_MAX_PER_S).contains(&per_s) {
+        Ok(NANOS_PER_S / per_s)
+    } else {
+        Err(ScheduleError::Rate { per_s })
     }
 }
 
@@ -114,26 +223,66 @@ mod tests {
 
     use super::*;
 
+    fn due(schedule: Schedule, client: u32, clients: u32) -> Vec<Duration> {
+        schedule.times(client, clients).collect()
+    }
+
     #[test]
     fn probes_are_due_at_multiples_of_the_interval() {
         let schedule = Schedule::isochronous(1_000, 50.0).unwrap();
         assert_eq!(schedule.interval(), Some(Duration::from_millis(20)));
-        assert_eq!(schedule.due(0, 0, 1), Duration::ZERO);
-        assert_eq!(schedule.due(999, 0, 1), Duration::from_millis(19_980));
+        let due = due(schedule, 0, 1);
+        assert_eq!(
+            (due.len(), due[0], due[999]),
+            (1_000, Duration::ZERO, Duration::from_millis(19_980))
+        );
     }
 
     #[test]
     fn clients_are_spread_over_one_interval() {
         let schedule = Schedule::isochronous(2, 10.0).unwrap();
-        let due: Vec<_> = (0..4).map(|client| schedule.due(1, client, 4).as_millis()).collect();
+        let due: Vec<_> = (0..4).map(|client| due(schedule, client, 4)[1].as_millis()).collect();
         assert_eq!(due, [100, 125, 150, 175]);
     }
 
     #[test]
     fn a_burst_is_due_at_once() {
         let schedule = Schedule::burst(3).unwrap();
-        assert_eq!(schedule.due(2, 0, 1), Duration::ZERO);
+        assert_eq!(due(schedule, 0, 1), [Duration::ZERO; 3]);
         assert_eq!(schedule.interval(), None);
+    }
+
+    #[test]
+    fn clients_begin_one_after_the_other_where_that_is_asked() {
+        let burst = Schedule::burst(1).unwrap();
+        let schedule = burst.with_ramp_up(Duration::from_secs(8)).unwrap();
+        let begins: Vec<_> = (0..4).map(|client| due(schedule, client, 4)[0].as_secs()).collect();
+        assert_eq!(begins, [0, 2, 4, 6]);
+        assert!(burst.with_ramp_up(RAMP_UP_MAX + Duration::from_nanos(1)).is_err());
+    }
+
+    #[test]
+    fn a_seed_draws_the_same_times_again_and_others_for_each_client() {
+        let of = |seed, client| due(Schedule::poisson(100, 50.0, seed).unwrap(), client, 4);
+        assert_eq!(of(1, 0), of(1, 0));
+        assert_ne!(of(1, 0), of(1, 1));
+        assert_ne!(of(1, 0), of(2, 0));
+    }
+
+    #[test]
+    fn the_times_between_poisson_probes_are_exponential() {
+        const COUNT: u32 = 100_000;
+        let due = due(Schedule::poisson(COUNT, 1_000.0, 7).unwrap(), 0, 1);
+        let gaps_ms: Vec<f64> =
+            due.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64() * 1e3).collect();
+        let mean = gaps_ms.iter().sum::<f64>() / gaps_ms.len() as f64;
+        assert!((mean - 1.0).abs() < 0.02, "{mean}");
+        // The share above t is exp(−t): Kolmogorov's distance at a few points.
+        for t in [0.1, 0.5, 1.0, 2.0, 4.0] {
+            let above =
+                gaps_ms.iter().filter(|gap| **gap > t).count() as f64 / gaps_ms.len() as f64;
+            assert!((above - f64::exp(-t)).abs() < 0.01, "{above} at {t}");
+        }
     }
 
     #[test]
@@ -142,18 +291,18 @@ mod tests {
         assert!(Schedule::burst(COUNT_MAX + 1).is_err());
         for per_s in [0.0, -1.0, f64::NAN, f64::INFINITY, RATE_MAX_PER_S * 1.1] {
             assert!(Schedule::isochronous(1, per_s).is_err(), "{per_s}");
+            assert!(Schedule::poisson(1, per_s, 0).is_err(), "{per_s}");
         }
     }
 
     proptest! {
         #[test]
-        fn due_times_never_go_back(
-            per_s in 0.01..1e6, seq in 0..COUNT_MAX, client in 0..1_000_u32,
-        ) {
-            let schedule = Schedule::isochronous(COUNT_MAX, per_s).unwrap();
-            let due = schedule.due(seq, client, 1_000);
-            prop_assert!(due <= schedule.due(seq, client + 1, 1_000));
-            prop_assert!(due <= schedule.due(seq + 1, client, 1_000));
+        fn due_times_never_go_back(per_s in 0.01..1e6, client in 0..1_000_u32, seed: u64) {
+            for schedule in [Schedule::isochronous(200, per_s), Schedule::poisson(200, per_s, seed)] {
+                let due = due(schedule.unwrap(), client, 1_000);
+                prop_assert_eq!(due.len(), 200);
+                prop_assert!(due.is_sorted());
+            }
         }
     }
 }

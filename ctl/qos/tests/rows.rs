@@ -27,19 +27,22 @@ fn lost(seq: u32) -> Sample {
     Sample::sent(seq, sent_at, sent_at)
 }
 
-fn rows(clients: &[&[Sample]]) -> Vec<Row> {
+fn measurement(clients: &[&[Sample]]) -> Measurement {
     let series = |(index, samples): (usize, &&[Sample])| Series {
         client: (index + 1).to_string(),
         samples: samples.to_vec(),
     };
-    let measurement = Measurement {
+    Measurement {
         test: Test::Udp,
         target: "127.0.0.1:9090".to_owned(),
         started_at: jiff::Timestamp::constant(1_786_960_800, 0),
         conditions: vec![],
         clients: clients.iter().enumerate().map(series).collect(),
-    };
-    measurement.rows(&Profile::default())
+    }
+}
+
+fn rows(clients: &[&[Sample]]) -> Vec<Row> {
+    measurement(clients).rows(&Profile::default())
 }
 
 #[test]
@@ -155,4 +158,21 @@ fn rows_read_back_as_they_were() {
     let read: Result<Vec<Row>, _> = csv::Reader::from_path(&path).unwrap().deserialize().collect();
     let without_detail = |row: Row| Row { detail: Detail::default(), ..row };
     assert_eq!(read.unwrap(), rows.into_iter().map(without_detail).collect::<Vec<_>>());
+}
+
+#[test]
+fn fairness_is_jains_index_of_the_clients_throughputs() {
+    let client = |bytes| {
+        let samples = vec![Sample { bytes, ..answered(0) }];
+        Series { client: "c".to_owned(), samples }
+    };
+    let of = |bytes: &[u64]| {
+        let clients = bytes.iter().map(|bytes| client(*bytes)).collect();
+        Measurement { clients, ..measurement(&[]) }.fairness()
+    };
+    assert_eq!(of(&[100, 100, 100]), Some(1.0));
+    assert_eq!(of(&[300, 0, 0]), Some(1.0 / 3.0));
+    // (1 + 3)² / (2 · (1 + 9))
+    assert_eq!(of(&[100, 300]), Some(0.8));
+    assert_eq!((of(&[100]), of(&[0, 0]), of(&[])), (None, None, None));
 }

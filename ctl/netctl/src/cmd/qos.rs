@@ -8,6 +8,7 @@
 mod clients;
 mod http;
 mod live;
+mod pattern;
 mod report;
 mod threshold;
 mod udp;

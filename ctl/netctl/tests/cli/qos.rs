@@ -122,3 +122,45 @@ fn requests_that_fail_are_lost_and_counted_by_reason() {
     let ran = netctl(&["qos", "clients", "2", "--http", &gone]);
     assert_has(&ran.complaint(Exit::Unreachable), &["cannot connect to"]);
 }
+
+#[test]
+fn a_call_is_imitated_and_scored_with_its_codec() {
+    let text = udp_of(&["--voip", "g729", "--count", "5", "--pattern", "burst"]).text();
+    assert_has(&text, &["5 probes", "G.729A", "220 B of payload"]);
+    let ran = udp_of(&["--voip", "opus", "--size", "100"]);
+    assert_has(&ran.complaint(Exit::Usage), &["--voip <CODEC>", "--size <BYTES>"]);
+}
+
+/// A run against an echo that answers everything.
+fn udp_of(arguments: &[&str]) -> Ran {
+    let echo = Echo::start(0);
+    let target = echo.address.to_string();
+    netctl(&[&["-o", "table", "qos", "udp", &target][..], arguments].concat())
+}
+
+#[test]
+fn random_times_are_drawn_again_with_the_same_seed() {
+    let directory = tempfile::tempdir().unwrap();
+    let page = directory.path().join("qos.html");
+    let report = page.to_str().unwrap();
+    let arguments = ["--count", "20", "--rate", "1000", "--pattern", "poisson", "--seed", "7"];
+    let ran = udp_of(&[&arguments[..], &["--report", report]].concat());
+    assert_has(&ran.text(), &["All 20 were answered."]);
+    let page = fs::read_to_string(page).unwrap();
+    assert_has(&page, &["Poisson, one every 1ms on average", "kernel, as it took"]);
+}
+
+#[test]
+fn clients_may_begin_one_after_the_other_and_are_compared() {
+    let echo = Echo::start(0);
+    let target = echo.address.to_string();
+    let run = ["qos", "clients", "4", "--udp", &target, "--count", "2", "--rate", "100"];
+    let ran = netctl(&[&run[..], &["--ramp-up", "200ms", "-o", "json"]].concat());
+    let document = ran.json();
+    let total = &document["results"][4];
+    assert!(total["duration_s"].as_f64().unwrap() >= 0.15, "{document}");
+    let fairness = total["fairness"].as_f64().unwrap();
+    assert!((0.25..=1.0).contains(&fairness), "{fairness}");
+    assert_eq!(document["results"][0]["fairness"], Value::Null);
+    assert_has(&netctl(&run).text(), &["fairness (Jain, of throughput)"]);
+}

@@ -64,6 +64,8 @@ pub struct Detail {
     pub schedule_error_p99_ms: Option<f64>,
     /// Probes that left when the next was due already.
     pub late: Option<u64>,
+    /// Jain's index of the clients' throughputs; of the total only.
+    pub fairness: Option<f64>,
 }
 
 impl Detail {
@@ -106,6 +108,7 @@ impl Detail {
             schedule_error_p50_ms: error(50.0),
             schedule_error_p99_ms: error(99.0),
             late: pacing.map(|it| it.late),
+            fairness: None,
         }
     }
 }

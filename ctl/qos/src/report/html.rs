@@ -49,7 +49,7 @@ fn section(measurement: &Measurement, profile: &Profile) -> Markup {
             (tiles(measurement.test, &total, &grades))
             div.grid {
                 (drawings(measurement, &total))
-                (panel("Figures", &tables::figures(&total)))
+                (panel("Figures", &tables::figures(&total, measurement.fairness())))
                 (panel("Grades", &tables::grades(&total, &grades, profile)))
                 @if measurement.clients.len() > 1 {
                     div.panel.wide { (tables::clients(&measurement.rows(profile))) }

@@ -55,9 +55,9 @@ struct Reply {
 
 impl Inbox {
     pub(crate) fn new(spec: &UdpSpec, client: u32) -> Self {
-        let unanswered = |seq| Sample::sent(seq, LEAD_IN + spec.due(client, seq), Duration::ZERO);
+        let unanswered = |(seq, due)| Sample::sent(seq, LEAD_IN + due, Duration::ZERO);
         Self {
-            samples: (0..spec.schedule().count()).map(unanswered).collect(),
+            samples: (0..).zip(spec.times(client)).map(unanswered).collect(),
             next: 0,
             newest: Duration::ZERO,
             foreign: 0,

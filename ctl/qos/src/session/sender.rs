@@ -13,6 +13,7 @@ use selat_proto::stamp::{self, ErrorEstimate, SenderPacket};
 
 use super::client::Client;
 use super::live::Live;
+use crate::schedule::Times;
 
 /// From the start of the clock to the first deadline, so that the first probe is not late.
 pub(crate) const LEAD_IN: Duration = Duration::from_millis(2);
@@ -84,13 +85,17 @@ impl Drop for Sender<'_> {
 /// The probes of all clients in the order of their deadlines.
 struct Due<'a> {
     live: &'a Live<'a>,
+    times: Vec<Times>,
     heads: BinaryHeap<Reverse<(Duration, u32, u32)>>,
 }
 
 impl<'a> Due<'a> {
     fn new(live: &'a Live<'a>) -> Self {
-        let head = |client: &Client| Reverse((live.spec.due(client.id, 0), 0, client.id));
-        Self { live, heads: live.clients.iter().map(head).collect() }
+        let mut times: Vec<Times> =
+            live.clients.iter().map(|client| live.spec.times(client.id)).collect();
+        let heads = (0..).zip(&mut times);
+        let heads = heads.filter_map(|(id, times)| Some(Reverse((times.next()?, 0, id))));
+        Self { live, heads: heads.collect(), times }
     }
 }
 
@@ -99,10 +104,10 @@ impl<'a> Iterator for Due<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let Reverse((due, seq, id)) = self.heads.pop()?;
-        let following = seq + 1;
-        if following < self.live.spec.schedule().count() {
-            self.heads.push(Reverse((self.live.spec.due(id, following), following, id)));
+        let index = id as usize;
+        if let Some(following) = self.times.get_mut(index).and_then(Iterator::next) {
+            self.heads.push(Reverse((following, seq + 1, id)));
         }
-        Some((LEAD_IN + due, self.live.clients.get(id as usize)?, seq))
+        Some((LEAD_IN + due, self.live.clients.get(index)?, seq))
     }
 }

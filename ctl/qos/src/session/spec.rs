@@ -7,7 +7,7 @@ use std::time::Duration;
 use selat_proto::stamp;
 
 use super::StampSource;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, Times};
 
 /// Smallest datagram that carries a probe, payload bytes.
 pub const SIZE_MIN: usize = stamp::OPEN_LEN;
@@ -176,8 +176,9 @@ impl UdpSpec {
         u64::from(self.clients()) * u64::from(self.schedule.count())
     }
 
-    pub(crate) fn due(&self, client: u32, seq: u32) -> Duration {
-        self.schedule.due(seq, client, self.clients())
+    /// When the probes of `client` are due, from the start of sending.
+    pub(crate) fn times(&self, client: u32) -> Times {
+        self.schedule.times(client, self.clients())
     }
 }
 

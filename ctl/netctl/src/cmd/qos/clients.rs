@@ -1,12 +1,14 @@
 //! `netctl qos clients`: many clients at once, each with its own socket and its own row.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use clap::value_parser;
-use selat_qos::schedule::Schedule;
-use selat_qos::session::{CLIENTS_MAX, Cancel, Pace};
+use selat_qos::grade::Profile;
+use selat_qos::session::{CLIENTS_MAX, Cancel, Pace, StampSource};
 
 use super::http;
+use super::pattern::{Spread, ramp_up};
 use super::report::{Files, Results};
 use super::threshold::Thresholds;
 use super::udp::Plan;
@@ -49,6 +51,11 @@ pub(crate) struct Args {
     /// Probes or requests a second of each client
     #[arg(long, value_name = "PER_S", default_value = "20")]
     rate: f64,
+    #[command(flatten)]
+    spread: Spread,
+    /// Begin one client after the other over this time, such as 10s
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = ramp_up)]
+    ramp_up: Duration,
     /// UDP payload of a probe, bytes
     #[arg(long, value_name = "BYTES", default_value = "172")]
     size: usize,
@@ -65,18 +72,18 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     args.files.check()?;
     let clients = NonZeroU32::new(args.clients).unwrap_or(NonZeroU32::MIN);
-    let schedule = Schedule::isochronous(args.count, args.rate)?;
+    let schedule = args.spread.schedule(args.count, args.rate)?.with_ramp_up(args.ramp_up)?;
     let cancel = Cancel::default();
     let mut measurements = Vec::new();
     if let Some(target) = args.udp_target() {
         let plan = Plan {
             target,
             clients,
-            count: args.count,
-            rate: args.rate,
+            schedule,
             size: args.size,
             timeout: global.timeout.unwrap_or(REPLY_TIMEOUT),
             pace: Pace::Eco,
+            stamps: StampSource::Kernel,
         };
         measurements.push(plan.measure(&cancel, output.console).await?);
     }
@@ -86,7 +93,7 @@ pub(super) async fn run(
         let plan = http::Plan { url, clients, schedule, limit };
         measurements.push(plan.measure(&cancel, output.console).await?);
     }
-    Results::of(measurements, None).conclude(&args.files, &args.thresholds, output)
+    Results::of(measurements, Profile::default()).conclude(&args.files, &args.thresholds, output)
 }
 
 impl Args {

@@ -151,8 +151,8 @@ impl Shared {
         origin: Instant,
     ) -> Client {
         let mut client = Client::default();
-        for seq in 0..self.plan.schedule.count() {
-            let due_at = self.plan.schedule.due(seq, number, self.plan.clients.get());
+        let times = self.plan.schedule.times(number, self.plan.clients.get());
+        for (seq, due_at) in (0..).zip(times) {
             let is_held_up = origin.elapsed() > due_at;
             if !self.wait_until(origin + due_at).await {
                 break;
@@ -243,11 +243,10 @@ impl Shared {
     fn conditions(&self, clients: &[Client]) -> Vec<Condition> {
         let (plan, sent) = (&self.plan, self.live.sent.load(Relaxed));
         let from_cache: u64 = clients.iter().map(|client| client.from_cache).sum();
-        let interval = plan.schedule.interval().unwrap_or_default();
         let mut conditions = vec![
             Condition::new("clients", plan.clients),
             Condition::new("requests per client", plan.schedule.count()),
-            Condition::new("pattern", format!("one every {interval:?}, one at a time")),
+            Condition::new("pattern", format!("{}, one at a time", plan.schedule.describe())),
             Condition::new("connections", "one for each client, kept; HTTP/1.1"),
             Condition::new("answers from the cache", format!("{from_cache} of {sent}")),
         ];

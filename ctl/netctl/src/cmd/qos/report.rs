@@ -41,8 +41,8 @@ impl Files {
 }
 
 impl Results {
-    pub(super) fn of(measurements: Vec<Measurement>, bandwidth_bps: Option<f64>) -> Self {
-        Self { measurements, profile: Profile { bandwidth_bps, ..Profile::default() } }
+    pub(super) fn of(measurements: Vec<Measurement>, profile: Profile) -> Self {
+        Self { measurements, profile }
     }
 
     /// Shows them, writes the files, and compares with the thresholds.
@@ -94,6 +94,9 @@ impl Report for Results {
             page.gap();
             if measurement.clients.len() > 1 {
                 page.grid(&clients(measurement.test, &measurement.rows(&self.profile)));
+                if let Some(fairness) = measurement.fairness() {
+                    page.line(format!("fairness (Jain, of throughput): {fairness:.3} of 1"));
+                }
                 page.gap();
             }
             page.grid(&measures(measurement.test, &total, &grades));
@@ -170,10 +173,20 @@ fn measures(test: Test, total: &Analysis, grades: &Grades) -> Grid {
     let throughput = total.throughput_bps.map_or(unit::NONE.to_owned(), unit::bit_rate);
     let received = format!("{} of payload received", unit::bytes(total.bytes));
     grid.row(measure("throughput", throughput, received, tiphon.throughput));
+    if let Some(one_way) = &total.one_way {
+        let up = time(one_way.up.percentile(50.0));
+        let error = ms(one_way.error);
+        let back = time(one_way.down.percentile(50.0));
+        let detail = format!("there, p50 ±{error:.3}; back {back}");
+        grid.row(measure("one way", up, detail, None));
+    }
     if test == Test::Udp {
         let extra = "answers that came twice".to_owned();
         grid.row(measure("duplicates", unit::count(total.duplicates), extra, None));
-        let late = "answers that were overtaken".to_owned();
+        let late = match total.reordering.extent_max {
+            Some(extent) => format!("answers that were overtaken, by up to {extent}"),
+            None => "answers that were overtaken".to_owned(),
+        };
         grid.row(measure("reordered", unit::count(total.reordered), late, None));
     }
     if let Some(voice) = grades.voice {
@@ -196,12 +209,24 @@ fn lost(total: &Analysis) -> String {
     match total.lost {
         0 => format!("{} of {} answered", unit::count(total.received), unit::count(total.sent)),
         lost => format!(
-            "{} of {} lost, at most {} in a row",
+            "{} of {} lost, at most {} in a row{}",
             unit::count(lost),
             unit::count(total.sent),
-            total.loss_runs.longest
+            total.loss_runs.longest,
+            ways(total)
         ),
     }
+}
+
+/// On which way, where the reflector's count tells.
+fn ways(total: &Analysis) -> String {
+    total.loss_direction.map_or(String::new(), |lost| {
+        let unknown = match lost.unknown {
+            0 => String::new(),
+            unknown => format!(", {} unknown", unit::count(unknown)),
+        };
+        format!("; {} there, {} back{unknown}", unit::count(lost.up), unit::count(lost.down))
+    })
 }
 
 fn latencies(total: &Analysis) -> String {

@@ -4,11 +4,14 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::Context;
+use selat_qos::grade::Profile;
+use selat_qos::grade::emodel::Codec;
 use selat_qos::report::Measurement;
 use selat_qos::schedule::Schedule;
-use selat_qos::session::{self, Cancel, Ended, Pace, Progress, UdpSpec};
+use selat_qos::session::{self, Cancel, Ended, Pace, Progress, StampSource, UdpSpec};
 use tokio::task;
 
+use super::pattern::{Call, Spread};
 use super::report::{Files, Results, bandwidth};
 use super::threshold::{Thresholds, Unmet};
 use super::{REPLY_TIMEOUT, UDP_TARGET, address, host_port, live};
@@ -21,6 +24,7 @@ const EXAMPLES: &str = "\
 Examples:
   netctl qos udp                                      100 probes at 50 a second: a voice call
   netctl qos udp --count 1000 --rate 500 --size 1200  video
+  netctl qos udp --voip g729 --pattern poisson        a call, at random times
   netctl qos udp 127.0.0.1:9000 --csv qos_result.csv --report qos.html
   netctl qos udp --max-loss 1 --max-jitter 5ms        for scripts: ends with 4 where it is worse
   netctl -o json qos udp | jq '.results[0].latency_p95_ms'
@@ -41,12 +45,20 @@ pub(crate) struct Args {
     /// Probes a second
     #[arg(long, value_name = "PER_S", default_value = "50")]
     rate: f64,
+    #[command(flatten)]
+    spread: Spread,
+    /// Imitate a call with this codec, and score it: sets rate and size
+    #[arg(long, value_enum, value_name = "CODEC", conflicts_with_all = ["rate", "size"])]
+    voip: Option<Call>,
     /// UDP payload of a probe, bytes; 172 is 20 ms of G.711 in RTP
     #[arg(long, value_name = "BYTES", default_value = "172")]
     size: usize,
     /// Keep deadlines within microseconds, at the price of CPU time
     #[arg(long)]
     precise: bool,
+    /// Take receive times in this process, not in the kernel, to see what that makes of them
+    #[arg(long)]
+    user_stamps: bool,
     /// Nominal bandwidth of the path, such as 10M bit/s, to grade the throughput against
     #[arg(long, value_name = "BIT_PER_S", value_parser = bandwidth)]
     bandwidth: Option<f64>,
@@ -60,11 +72,11 @@ pub(crate) struct Args {
 pub(super) struct Plan<'a> {
     pub(super) target: &'a str,
     pub(super) clients: NonZeroU32,
-    pub(super) count: u32,
-    pub(super) rate: f64,
+    pub(super) schedule: Schedule,
     pub(super) size: usize,
     pub(super) timeout: Duration,
     pub(super) pace: Pace,
+    pub(super) stamps: StampSource,
 }
 
 pub(super) async fn run(
@@ -72,18 +84,21 @@ pub(super) async fn run(
     global: &Global,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
+    let rate = args.voip.map_or(args.rate, |_| Call::RATE_PER_S);
     let plan = Plan {
         target: &args.target,
         clients: NonZeroU32::MIN,
-        count: args.count,
-        rate: args.rate,
-        size: args.size,
+        schedule: args.spread.schedule(args.count, rate)?,
+        size: args.voip.map_or(args.size, Call::size),
         timeout: global.timeout.unwrap_or(REPLY_TIMEOUT),
         pace: if args.precise { Pace::Precise } else { Pace::Eco },
+        stamps: if args.user_stamps { StampSource::User } else { StampSource::Kernel },
     };
     args.files.check()?;
     let measurement = plan.measure(&Cancel::default(), output.console).await?;
-    let results = Results::of(vec![measurement], args.bandwidth);
+    let codec = args.voip.map_or(Codec::default(), Call::codec);
+    let profile = Profile { codec, bandwidth_bps: args.bandwidth };
+    let results = Results::of(vec![measurement], profile);
     results.conclude(&args.files, &args.thresholds, output)
 }
 
@@ -94,10 +109,11 @@ impl Plan<'_> {
         cancel: &Cancel,
         console: &Console<'_>,
     ) -> anyhow::Result<Measurement> {
-        let schedule = Schedule::isochronous(self.count, self.rate)?;
-        let spec = UdpSpec::new(address(self.target).await?, schedule, self.size, self.timeout)?
+        let target = address(self.target).await?;
+        let spec = UdpSpec::new(target, self.schedule, self.size, self.timeout)?
             .with_clients(self.clients)?
-            .with_pace(self.pace);
+            .with_pace(self.pace)
+            .with_stamps(self.stamps);
         let progress = Progress::default();
         let blocking = task::spawn_blocking({
             let (spec, progress, cancel) = (spec.clone(), progress.clone(), cancel.clone());

@@ -10,12 +10,12 @@ use crate::grade::tiphon::{
 use crate::grade::{Grades, Profile};
 use crate::report::{Condition, Row, TOTAL_CLIENT};
 
-/// Every figure with the formula or the source that it follows.
-pub(super) fn figures(total: &Analysis) -> Markup {
+/// Every figure of all clients, with the formula or the source that it follows.
+pub(super) fn figures(total: &Analysis, fairness: Option<f64>) -> Markup {
     html! {
         table {
-            @let both_ways = one_way(total).into_iter();
-            @for (name, value, formula) in counted(total).into_iter().chain(timed(total)).chain(both_ways) {
+            @let others = one_way(total).into_iter().chain(fairness.map(fair));
+            @for (name, value, formula) in counted(total).into_iter().chain(timed(total)).chain(others) {
                 tr { td { (name) br; span.muted { (formula) } } td.n { (value) } }
             }
         }
@@ -83,6 +83,10 @@ fn steps(total: &Analysis) -> String {
     step(1.0).zip(step(99.0)).map_or(NOT_MEASURED.to_owned(), |(low, high)| {
         format!("{} to {} ms", plain(low), plain(high))
     })
+}
+
+fn fair(fairness: f64) -> Figure {
+    ("Fairness", format!("{fairness:.3}"), "Jain, of the clients' throughputs: (Σx)² / (n Σx²)")
 }
 
 /// What only a reflector's clock tells; nothing where there is none.

@@ -1,0 +1,81 @@
+//! How probes follow each other, as the command line has it.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use selat_qos::grade::emodel::Codec;
+use selat_qos::schedule::{Schedule, ScheduleError};
+
+use crate::duration;
+
+/// How probes are spread over time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Pattern {
+    /// At even intervals
+    #[default]
+    Even,
+    /// At random, as many a second on average (RFC 2330)
+    Poisson,
+    /// All at once
+    Burst,
+}
+
+/// The spread of the probes of one client.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct Spread {
+    /// How probes follow each other
+    #[arg(long, value_enum, value_name = "PATTERN", default_value_t)]
+    pattern: Pattern,
+    /// Draw the same random times again, with --pattern poisson
+    #[arg(long, value_name = "N", default_value = "1")]
+    seed: u64,
+}
+
+impl Spread {
+    /// `count` probes, `per_s` a second where the pattern has a rate.
+    pub(super) fn schedule(self, count: u32, per_s: f64) -> Result<Schedule, ScheduleError> {
+        match self.pattern {
+            Pattern::Even => Schedule::isochronous(count, per_s),
+            Pattern::Poisson => Schedule::poisson(count, per_s, self.seed),
+            Pattern::Burst => Schedule::burst(count),
+        }
+    }
+}
+
+/// A call to imitate: the packets that a codec makes, in RTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Call {
+    /// 64 kbit/s, 172 B every 20 ms
+    G711,
+    /// 8 kbit/s, 32 B every 20 ms, sent as the 44 B that a probe takes
+    G729,
+    /// 24 kbit/s, 72 B every 20 ms; scored as G.711, since ITU-T G.113 does not know it
+    Opus,
+}
+
+impl Call {
+    /// Packets a second: one every 20 ms.
+    pub(super) const RATE_PER_S: f64 = 50.0;
+
+    /// UDP payload of a packet, bytes: 12 of RTP header (RFC 3550 §5.1) and 20 ms of speech.
+    pub(super) fn size(self) -> usize {
+        match self {
+            Self::G711 => 172,
+            Self::G729 => selat_qos::session::SIZE_MIN,
+            Self::Opus => 72,
+        }
+    }
+
+    /// The codec that the voice score presumes.
+    pub(super) fn codec(self) -> Codec {
+        match self {
+            Self::G711 | Self::Opus => Codec::G711Plc,
+            Self::G729 => Codec::G729a,
+        }
+    }
+}
+
+/// A time over which clients begin; may be none.
+pub(super) fn ramp_up(text: &str) -> Result<Duration, String> {
+    if text.trim() == "0" { Ok(Duration::ZERO) } else { duration::parse(text) }
+}
