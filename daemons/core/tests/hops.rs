@@ -59,3 +59,11 @@ fn too_many_hops_are_a_loop() {
     assert!(!via::loops(&hops(HOPS_MAX - 1), "selat"));
     assert!(via::loops(&hops(HOPS_MAX), "selat"));
 }
+
+#[test]
+fn a_hop_of_the_same_name_elsewhere_is_no_loop() {
+    let headers = fields("Via: 1.1 selat (b7)");
+    assert!(via::loops(&headers, "selat (b7)"));
+    assert!(!via::loops(&headers, "selat (a1)"));
+    assert!(!via::loops(&headers, "sel"));
+}

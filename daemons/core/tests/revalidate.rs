@@ -310,6 +310,24 @@ fn a_304_about_another_representation_changes_nothing() {
 }
 
 #[test]
+fn a_cookie_of_a_304_is_for_the_client_that_asked_alone() {
+    let story = Story::ok("Cache-Control: max-age=2\nETag: \"a\"\nDate: {0}");
+    let answer = Story::answered(304, "Set-Cookie: session=alice\nDate: {0}").between(10.0, 10.0);
+    let mut headers = story.stored_fields();
+    let outcome = revalidated(&story.stored(), &mut headers, &answer.exchange(), &answer.options);
+    assert!(matches!(outcome, Validation::Updated(_)), "{outcome:?}");
+    assert!(!headers.contains_key("set-cookie"), "{headers:?}");
+}
+
+#[test]
+fn preconditions_on_the_origins_state_are_the_origins() {
+    let story = Story::ok("Cache-Control: max-age=60\nETag: \"a\"");
+    for request in ["If-Match: \"a\"", "If-Unmodified-Since: {60}"] {
+        assert_eq!(story.then(request, 1.0), Decision::Pass(PassReason::Precondition), "{request}");
+    }
+}
+
+#[test]
 fn a_304_that_forbids_storing_withdraws_the_response() {
     let story = Story::ok("Cache-Control: max-age=2\nETag: \"a\"");
     let answer = Story::answered(304, "Cache-Control: no-store").between(10.0, 10.0);

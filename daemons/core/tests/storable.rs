@@ -81,6 +81,15 @@ fn a_post_is_stored_only_with_freshness_and_its_own_uri_as_content_location() {
 }
 
 #[test]
+fn a_response_to_a_get_with_content_is_not_stored() {
+    for request in ["Content-Length: 6", "Transfer-Encoding: chunked"] {
+        let story = Story::ok("Cache-Control: max-age=60").asked(request);
+        assert_eq!(story.refusal(), StoreRefusal::RequestContent, "{request}");
+    }
+    Story::ok("Cache-Control: max-age=60").asked("Content-Length: 0").stored();
+}
+
+#[test]
 fn a_status_must_be_final_and_known_where_that_is_asked() {
     let understood = "Cache-Control: max-age=60, must-understand";
     assert_eq!(Story::answered(599, understood).refusal(), StoreRefusal::NotUnderstood);

@@ -133,10 +133,12 @@ fn bypass(request: RequestHead<'_>) -> Option<PassReason> {
     if *request.method != Method::GET && *request.method != Method::HEAD {
         return Some(PassReason::Method);
     }
-    let has_content = headers.contains_key(header::TRANSFER_ENCODING)
-        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
-    if has_content {
+    if request.has_content() {
         return Some(PassReason::Content);
+    }
+    // RFC 9111 §4.3.2: these ask about the origin's state, which a cache must not speak for.
+    if headers.contains_key(header::IF_MATCH) || headers.contains_key(header::IF_UNMODIFIED_SINCE) {
+        return Some(PassReason::Precondition);
     }
     // RFC 9110 §7.8: an upgrade may be ignored. One to h2c is, since it only carries the same GET.
     let upgrades = list::members(headers, header::UPGRADE)

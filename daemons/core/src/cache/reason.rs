@@ -118,6 +118,8 @@ reasons! {
             "The client asks that nothing of the exchange be stored.";
         Content, "request_content", "RFC 9110 §9.3.1",
             "Content in a GET or HEAD has no meaning that a key could express.";
+        Precondition, "precondition", "RFC 9111 §4.3.2",
+            "If-Match and If-Unmodified-Since are for the origin to evaluate.";
         Upgrade, "upgrade", "RFC 9110 §7.8",
             "The client wants to change the protocol.";
         Configured, "configured", "RFC 9211 §2.2",
@@ -134,6 +136,8 @@ reasons! {
             "A response to HEAD has no content to store.";
         RequestNoStore, "request_no_store", "RFC 9111 §5.2.1.5",
             "The client asks that nothing of the exchange be stored.";
+        RequestContent, "request_content", "RFC 9110 §9.3.1",
+            "The response may depend on content of a GET, which the key does not know.";
         NoStore, "no_store", "RFC 9111 §5.2.2.5",
             "The response forbids it with no-store.";
         Private, "private", "RFC 9111 §5.2.2.7",

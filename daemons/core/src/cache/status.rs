@@ -76,7 +76,10 @@ impl From<PassReason> for Forward {
     fn from(reason: PassReason) -> Self {
         match reason {
             PassReason::Method => Self::Method,
-            PassReason::NoStore | PassReason::Content | PassReason::Upgrade => Self::Request,
+            PassReason::NoStore
+            | PassReason::Content
+            | PassReason::Precondition
+            | PassReason::Upgrade => Self::Request,
             PassReason::Configured => Self::Bypass,
         }
     }

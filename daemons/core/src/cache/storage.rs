@@ -133,6 +133,10 @@ fn request_allows(
     {
         return Err(StoreRefusal::RequestNoStore);
     }
+    // RFC 9110 §9.3.1: content has no meaning in a GET, and an origin may give it one.
+    if *request.method == Method::GET && request.has_content() {
+        return Err(StoreRefusal::RequestContent);
+    }
     // RFC 9111 §3.5: an authenticated exchange is shared only where the response says so.
     let response = &directives.response;
     let shared = response.must_revalidate || response.public || response.s_maxage.is_some();

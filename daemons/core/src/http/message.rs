@@ -1,6 +1,6 @@
 //! The heads of a request and a response, borrowed: all that a decision may look at.
 
-use ::http::{HeaderMap, Method, Request, Response, StatusCode, request, response};
+use ::http::{HeaderMap, Method, Request, Response, StatusCode, header, request, response};
 
 /// A request without its content.
 #[derive(Clone, Copy, Debug)]
@@ -9,6 +9,15 @@ pub struct RequestHead<'a> {
     pub method: &'a Method,
     /// The header section as received.
     pub headers: &'a HeaderMap,
+}
+
+impl RequestHead<'_> {
+    /// Whether content follows (RFC 9112 §6.3): its framing is there, and its length is not zero.
+    #[must_use]
+    pub fn has_content(&self) -> bool {
+        self.headers.contains_key(header::TRANSFER_ENCODING)
+            || self.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+    }
 }
 
 /// A final response without its content.

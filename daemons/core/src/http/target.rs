@@ -90,6 +90,14 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// Host and port in normal form: what the key says, and so what an origin must be told.
+    #[must_use]
+    pub fn normalised_authority(&self) -> String {
+        let mut to = String::with_capacity(self.authority.len());
+        push_authority(&mut to, self.authority, self.secure);
+        to
+    }
+
     /// Path and query in normal form: what the cache key says, and so what an origin must be asked
     /// for, lest two readings of one path be stored under one key.
     #[must_use]

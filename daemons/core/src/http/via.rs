@@ -21,9 +21,18 @@ pub fn loops(headers: &HeaderMap, pseudonym: &str) -> bool {
     let mut hops = 0;
     list::members(headers, header::VIA).any(|hop| {
         hops += 1;
-        let by = hop.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).nth(1);
-        hops >= HOPS_MAX || by.is_some_and(|by| by.eq_ignore_ascii_case(pseudonym.as_bytes()))
+        hops >= HOPS_MAX || is_by(hop, pseudonym)
     })
+}
+
+/// Whether a hop was received by `pseudonym`, which may end in a comment that the hop then has to
+/// have as well.
+fn is_by(hop: &[u8], pseudonym: &str) -> bool {
+    let protocol_end = hop.iter().position(u8::is_ascii_whitespace).unwrap_or(hop.len());
+    let by = hop[protocol_end..].trim_ascii();
+    let named = by.get(..pseudonym.len());
+    named.is_some_and(|named| named.eq_ignore_ascii_case(pseudonym.as_bytes()))
+        && by.get(pseudonym.len()).is_none_or(u8::is_ascii_whitespace)
 }
 
 /// The received protocol; the name HTTP is left out, as §7.6.3 allows.
