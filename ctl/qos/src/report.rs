@@ -4,6 +4,7 @@ mod csv;
 mod detail;
 mod html;
 mod json;
+mod raw;
 mod row;
 mod verdict;
 
@@ -16,6 +17,8 @@ pub use self::csv::{CsvError, append_csv};
 pub use self::detail::Detail;
 pub use self::html::html;
 pub use self::json::json;
+pub(crate) use self::raw::RawSample;
+pub use self::raw::{RawError, read_raw, write_raw};
 pub use self::row::{COLUMNS, Row, TOTAL_CLIENT};
 pub use self::verdict::verdict;
 use crate::analysis::Analysis;
@@ -43,7 +46,7 @@ impl fmt::Display for Test {
 }
 
 /// One test against one target, by one or several clients, whatever the protocol.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
     /// What was tested.
     pub test: Test,
@@ -58,7 +61,7 @@ pub struct Measurement {
 }
 
 /// A circumstance of a measurement.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Condition {
     /// What, e.g. `size`.
     pub name: String,
@@ -67,7 +70,7 @@ pub struct Condition {
 }
 
 /// The samples of one client, in send order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Series {
     /// Who, e.g. `1`.
     pub client: String,

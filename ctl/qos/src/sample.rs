@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::report::RawSample;
+
 /// One probe or request, and what came back. Times are from the start of the run, on one
 /// monotonic clock that all clients of the run share.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "RawSample", from = "RawSample")]
 pub struct Sample {
     /// Number in send order, from 0.
     pub seq: u32,

@@ -5,6 +5,7 @@
 //! 3. `report` shows the figures, and writes them to the files that were asked for.
 //! 4. `threshold` compares them with what was required.
 
+mod again;
 mod clients;
 mod http;
 mod live;
@@ -45,6 +46,7 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) enum Command {
     Udp(udp::Args),
     Clients(clients::Args),
+    Report(again::Args),
 }
 
 pub(crate) async fn run(
@@ -55,6 +57,7 @@ pub(crate) async fn run(
     match command {
         Command::Udp(args) => udp::run(args, global, output).await,
         Command::Clients(args) => clients::run(args, global, output).await,
+        Command::Report(args) => again::run(args, output),
     }
 }
 

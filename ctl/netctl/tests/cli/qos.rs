@@ -164,3 +164,18 @@ fn clients_may_begin_one_after_the_other_and_are_compared() {
     assert_eq!(document["results"][0]["fairness"], Value::Null);
     assert_has(&netctl(&run).text(), &["fairness (Jain, of throughput)"]);
 }
+
+#[test]
+fn samples_that_were_kept_are_shown_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let raw = directory.path().join("raw.json");
+    let raw = raw.to_str().unwrap();
+    let measured = udp(&Echo::start(5), &["--raw", raw]);
+    assert_has(&measured.notes, &["kept every sample in"]);
+    let again = netctl(&["-o", "table", "qos", "report", raw]);
+    assert_eq!(again.out, measured.out);
+    assert_eq!(netctl(&["qos", "report", raw, "--max-loss", "10"]).exit, Exit::Missed);
+    fs::write(raw, "{}").unwrap();
+    let complaint = netctl(&["qos", "report", raw]).complaint(Exit::Failed);
+    assert_has(&complaint, &["holds no samples that `--raw` wrote"]);
+}

@@ -25,6 +25,9 @@ pub(super) struct Files {
     /// Write a page with charts to this file
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
+    /// Keep every sample in this file, for `netctl qos report` and `netctl qos compare`
+    #[arg(long, value_name = "FILE")]
+    raw: Option<PathBuf>,
 }
 
 /// What was measured.
@@ -70,6 +73,10 @@ impl Results {
             append_csv(path, &rows)?;
             let rows = unit::plural(rows.len() as u64, "row", "rows");
             output.console.note(&format!("appended {rows} to {}", path.display()));
+        }
+        if let Some(path) = &files.raw {
+            report::write_raw(path, &self.measurements)?;
+            output.console.note(&format!("kept every sample in {}", path.display()));
         }
         if let Some(path) = &files.report {
             fs::write(path, report::html(&self.measurements, &self.profile))
