@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
 mod authority;
-mod authority;
 mod cache_commands;
 mod cache_operation;
 mod caching;
@@ -13,6 +12,7 @@ mod control;
 mod drain;
 mod interim;
 mod lab;
+mod last_good;
 mod parts;
 mod qos;
 mod relay;

@@ -126,6 +126,7 @@ impl Launcher {
             .current_dir(self.directory.path())
             .env("XDG_RUNTIME_DIR", self.directory.path())
             .env_remove("RUNTIME_DIRECTORY")
+            .env_remove("STATE_DIRECTORY")
             .env_remove("NOTIFY_SOCKET")
             .env_remove("JOURNAL_STREAM")
             .envs(self.variables);

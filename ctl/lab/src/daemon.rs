@@ -9,9 +9,10 @@ use anyhow::{Context, anyhow};
 use selat_proto::socket::Daemon;
 use selat_proto::v1::Listener;
 use selat_runtime::config::Sources;
+use selat_runtime::last_good::LastGood;
 use selat_runtime::listen::Inherited;
 use selat_runtime::log::LogControl;
-use selat_runtime::process::{Launch, ProcessConfig};
+use selat_runtime::process::{Begin, Launch, ProcessConfig};
 use selat_runtime::workers;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -46,6 +47,8 @@ impl Running {
         let (ready, listening) = oneshot::channel();
         let (_, reloads) = mpsc::channel(1);
         let launch = Launch {
+            begin: Begin::OnDisk(sources.clone()),
+            last_good: LastGood::nowhere(),
             sources,
             sockets: Inherited::none(),
             log: log.clone(),

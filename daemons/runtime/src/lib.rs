@@ -11,6 +11,7 @@ pub mod control;
 pub mod counters;
 pub mod events;
 pub mod exit;
+pub mod last_good;
 pub mod life;
 pub mod listen;
 pub mod log;

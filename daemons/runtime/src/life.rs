@@ -6,15 +6,16 @@ use std::{io, sync::Arc, time::Duration};
 use selat_proto::{socket::Daemon as Program, v1};
 use tokio::{task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     control::{self, ControlError, DaemonControl, Orders, State, Vitals},
     events::{EventKind, Events},
+    last_good::LastGood,
     listen::{self, ControlSocket, ControlSockets, Inherited, ListenError, UnixAddress},
     log::LogControl,
     notify,
-    process::Launch,
+    process::{Begin, Launch},
     supervise::{Daemon, Supervision, supervise},
     workers::Workers,
 };
@@ -77,7 +78,7 @@ where
     D: Daemon,
     E: From<LifeError>,
 {
-    let Launch { sources, mut sockets, log, shutdown, reloads, ready } = launch;
+    let Launch { sources, begin, last_good, mut sockets, log, shutdown, reloads, ready } = launch;
     let workers = Workers::start(identity.program.name(), identity.threads);
     let workers = Arc::new(workers.map_err(LifeError::Threads)?);
     let control_sockets = listen::control(&identity.control, &identity.status, &mut sockets)
@@ -101,10 +102,10 @@ where
         .map_err(LifeError::Control)?;
 
     vitals.update(|current| {
-        current.state = State::Serving;
         current.listeners = daemon.listeners();
         current.listeners.extend(control_sockets.all().map(listener));
     });
+    begun(begin, &last_good, &vitals);
     notify::ready(&vitals.sentence());
     info!(version = identity.version, "serving");
     events.tell(EventKind::Ready, "", "serving");
@@ -113,6 +114,7 @@ where
 
     let supervision = Supervision {
         sources: &sources,
+        last_good: &last_good,
         orders: queue,
         reloads,
         shutdown,
@@ -134,6 +136,24 @@ where
     }
     info!("stopped");
     Ok(())
+}
+
+/// Says what it serves: the configuration on disk, which is then the last good one, or the one before.
+fn begun(begin: Begin, last_good: &LastGood, vitals: &Vitals) {
+    match begin {
+        Begin::OnDisk(held) => {
+            last_good.keep(&held);
+            vitals.update(|current| current.state = State::Serving);
+        }
+        Begin::LastGood(errors) => {
+            let reason = errors.to_string();
+            error!(reason, "DEGRADED: configuration refused, the last good one serves");
+            vitals.update(|current| {
+                current.state = State::Degraded;
+                current.config_error.clone_from(&reason);
+            });
+        }
+    }
 }
 
 /// The calls on the control socket.

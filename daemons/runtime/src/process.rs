@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use crate::{
     config::{ConfigErrors, Sources},
     exit,
+    last_good::LastGood,
     listen::Inherited,
     log::{self, LogControl},
     signals::{self, ReloadSignal},
@@ -25,8 +26,12 @@ use crate::{
 /// What a daemon's `run` is given besides its configuration.
 #[derive(Debug)]
 pub struct Launch {
-    /// Where the configuration came from, for reloads.
+    /// Where the configuration is, for reloads.
     pub sources: Sources,
+    /// Where the configuration that the daemon begins with came from.
+    pub begin: Begin,
+    /// Where the last good one is kept.
+    pub last_good: LastGood,
     /// Sockets that the service manager passed in.
     pub sockets: Inherited,
     /// The log of the process.
@@ -37,6 +42,15 @@ pub struct Launch {
     pub reloads: mpsc::Receiver<ReloadSignal>,
     /// Told every bound socket once the daemon serves.
     pub ready: oneshot::Sender<Vec<Listener>>,
+}
+
+/// Which configuration a daemon begins with.
+#[derive(Clone, Debug)]
+pub enum Begin {
+    /// The one on disk, which these sources hold.
+    OnDisk(Sources),
+    /// The last good one, since the one on disk has these errors.
+    LastGood(ConfigErrors),
 }
 
 /// What every daemon's configuration says of the process.
@@ -65,25 +79,53 @@ where
     E: Error + 'static,
     F: Future<Output = Result<(), E>>,
 {
-    let config = match C::read(&sources) {
-        Ok(config) => config,
+    let last_good = if check_only { LastGood::nowhere() } else { LastGood::in_state_directory() };
+    let (config, begin) = match begin::<C>(&sources, &last_good) {
+        Ok(beginning) => beginning,
         Err(errors) => return exit::bad_config(&errors),
     };
     if check_only {
         print_lines(["the configuration is good".to_owned()]);
         return ExitCode::SUCCESS;
     }
-    match start(daemon, config, sources, run) {
+    match start(daemon, config, Origin { sources, begin, last_good }, run) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => exit::failed(&error),
         Err(error) => exit::failed(error.as_ref()),
     }
 }
 
+/// The configuration on disk, or the last good one where that is wrong.
+///
+/// # Errors
+/// Every error of the one on disk, where there is no other.
+fn begin<C: ProcessConfig>(
+    sources: &Sources,
+    last_good: &LastGood,
+) -> Result<(C, Begin), ConfigErrors> {
+    let held = sources.held();
+    let errors = match C::read(&held) {
+        Ok(config) => return Ok((config, Begin::OnDisk(held))),
+        Err(errors) => errors,
+    };
+    let kept = last_good.file().map(|file| sources.clone().with_file(file.to_owned()));
+    match kept.map(|kept| C::read(&kept)) {
+        Some(Ok(config)) => Ok((config, Begin::LastGood(errors))),
+        Some(Err(_)) | None => Err(errors),
+    }
+}
+
+/// Where a configuration came from, and where the next one will.
+struct Origin {
+    sources: Sources,
+    begin: Begin,
+    last_good: LastGood,
+}
+
 fn start<C, E, F>(
     daemon: Daemon,
     config: C,
-    sources: Sources,
+    origin: Origin,
     run: impl FnOnce(C, Launch) -> F,
 ) -> Result<Result<(), E>, Box<dyn Error>>
 where
@@ -102,7 +144,9 @@ where
                 announce(daemon, &listeners);
             }
         });
-        let ended = run(config, Launch { sources, sockets, log, shutdown, reloads, ready }).await;
+        let Origin { sources, begin, last_good } = origin;
+        let launch = Launch { sources, begin, last_good, sockets, log, shutdown, reloads, ready };
+        let ended = run(config, launch).await;
         signals.abort();
         Ok::<_, io::Error>(ended)
     })??;

@@ -17,6 +17,7 @@ use crate::{
     control::{Actor, Command, Order, Orders, Reloaded, State, Vitals},
     events::{EventKind, Events},
     exit,
+    last_good::LastGood,
     log::{Change, LogError, Revert},
     notify,
     process::ProcessConfig,
@@ -74,6 +75,8 @@ pub enum Refused {
 pub struct Supervision<'a, C> {
     /// Where the configuration is read from.
     pub sources: &'a Sources,
+    /// Where what was put in force is kept.
+    pub last_good: &'a LastGood,
     /// Orders of the control plane.
     pub orders: mpsc::Receiver<Order<C>>,
     /// SIGHUPs.
@@ -150,7 +153,8 @@ impl<C: fmt::Debug> Supervision<'_, C> {
     ) -> Result<Reloaded, Refused> {
         info!(%actor, check_only, "order: reload");
         notify::reloading();
-        let outcome = D::Config::read(self.sources).map_err(Refused::from).and_then(|config| {
+        let held = self.sources.held();
+        let outcome = D::Config::read(&held).map_err(Refused::from).and_then(|config| {
             if check_only {
                 return Ok(Vec::new());
             }
@@ -158,7 +162,10 @@ impl<C: fmt::Debug> Supervision<'_, C> {
         });
         let reloaded = match outcome {
             Ok(changes) if check_only => Ok(self.reloaded(changes)),
-            Ok(changes) => Ok(self.put_in_force(daemon, changes, actor)),
+            Ok(changes) => {
+                self.last_good.keep(&held);
+                Ok(self.put_in_force(daemon, changes, actor))
+            }
             Err(refused) => Err(self.refuse(refused, actor)),
         };
         notify::ready(&self.vitals.sentence());
@@ -189,7 +196,7 @@ impl<C: fmt::Debug> Supervision<'_, C> {
 
     fn refuse(&self, refused: Refused, actor: Actor) -> Refused {
         let reason = refused.to_string();
-        error!(%actor, reason, "configuration refused, the one before serves on");
+        error!(%actor, reason, "DEGRADED: configuration refused, the one before serves on");
         self.vitals.update(|current| {
             current.state = State::Degraded;
             current.config_error.clone_from(&reason);

@@ -18,6 +18,8 @@ use super::{
 pub struct Sources {
     file: Option<PathBuf>,
     file_is_optional: bool,
+    /// The file's text, once it is held.
+    text: Option<String>,
     variable_prefix: String,
     flags: BTreeMap<String, Vec<String>>,
 }
@@ -30,6 +32,7 @@ impl Sources {
         Self {
             file: Some(PathBuf::from(format!("/etc/selat/{name}.toml"))),
             file_is_optional: true,
+            text: None,
             variable_prefix: name.to_uppercase(),
             flags: BTreeMap::new(),
         }
@@ -60,6 +63,28 @@ impl Sources {
         self
     }
 
+    /// The same with the file as it is now, so that what is read from it is what [`Sources::text`] has. A file that
+    /// cannot be read is tried again by [`Sources::read`], which tells why.
+    #[must_use]
+    pub fn held(&self) -> Self {
+        let text = self.file.as_deref().and_then(|path| match file::read(path) {
+            Ok(text) => Some(text),
+            Err(fault) => self.may_lack(&fault).then(String::new),
+        });
+        Self { text, ..self.clone() }
+    }
+
+    /// The text of the file, if it is held.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+
+    /// Whether a file that cannot be read for this reason is as good as an empty one.
+    fn may_lack(&self, fault: &io::Error) -> bool {
+        self.file_is_optional && fault.kind() == io::ErrorKind::NotFound
+    }
+
     /// The file that is read, whether it is there or not.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
@@ -70,9 +95,10 @@ impl Sources {
     #[must_use]
     pub fn read(&self) -> Layers<'_> {
         let mut errors = Vec::new();
-        let entries = match &self.file {
-            Some(path) => self.read_file(path, &mut errors),
-            None => Entries::new(),
+        let entries = match (&self.file, &self.text) {
+            (Some(path), Some(text)) => file::parse(path, text, &mut errors),
+            (Some(path), None) => self.read_file(path, &mut errors),
+            (None, _) => Entries::new(),
         };
         Layers { sources: self, entries, asked: BTreeSet::new(), shown: Shown::default(), errors }
     }
@@ -80,9 +106,7 @@ impl Sources {
     fn read_file(&self, path: &Path, errors: &mut Vec<ConfigError>) -> Entries {
         match file::read(path) {
             Ok(text) => file::parse(path, &text, errors),
-            Err(fault) if self.file_is_optional && fault.kind() == io::ErrorKind::NotFound => {
-                Entries::new()
-            }
+            Err(fault) if self.may_lack(&fault) => Entries::new(),
             Err(fault) => {
                 errors.push(ConfigError {
                     origin: Origin::File(path.to_owned(), 0),

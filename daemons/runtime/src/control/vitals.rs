@@ -137,7 +137,7 @@ impl Vitals {
         let (open, requests) = (self.connections.active(), self.connections.requests());
         let generation = current.generation;
         match current.config_error.lines().next() {
-            Some(error) => format!("DEGRADED, serves configuration {generation}: {error}"),
+            Some(error) => format!("DEGRADED, serves the last good configuration: {error}"),
             None => format!("configuration {generation}, {open} connections, {requests} requests"),
         }
     }

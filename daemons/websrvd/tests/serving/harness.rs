@@ -13,8 +13,13 @@ use std::{
 
 use selat_proto::v1::Listener;
 use selat_runtime::{
-    config::Sources, listen::Inherited, log::LogControl, process::Launch, process::ProcessConfig,
-    signals::ReloadSignal, workers,
+    config::Sources,
+    last_good::LastGood,
+    listen::Inherited,
+    log::LogControl,
+    process::{Begin, Launch, ProcessConfig},
+    signals::ReloadSignal,
+    workers,
 };
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
@@ -58,6 +63,8 @@ impl Server {
         let (reloads, reloading) = mpsc::channel(1);
         let (ready, bound) = oneshot::channel();
         let launch = Launch {
+            begin: Begin::OnDisk(sources.clone()),
+            last_good: LastGood::nowhere(),
             sources,
             sockets: Inherited::none(),
             log: log(),
