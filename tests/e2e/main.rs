@@ -19,3 +19,4 @@ mod relay;
 mod reload;
 mod service_manager;
 mod site;
+mod uploads;

@@ -165,6 +165,14 @@ impl Client {
         Ok(self.stream.get_ref().write_all(head.as_bytes())?)
     }
 
+    /// Sends octets as they are: content after the head of a request.
+    ///
+    /// # Errors
+    /// [`ClientError::Io`].
+    pub fn write(&mut self, octets: impl AsRef<[u8]>) -> Result<(), ClientError> {
+        Ok(self.stream.get_ref().write_all(octets.as_ref())?)
+    }
+
     /// Receives the whole response to a request of `method`.
     ///
     /// # Errors

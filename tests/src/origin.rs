@@ -24,6 +24,8 @@ pub struct Request {
     pub target: String,
     /// Header fields.
     pub headers: HeaderMap,
+    /// Content, unframed; none where the script answers without reading it.
+    pub content: Vec<u8>,
 }
 
 impl Request {
@@ -57,6 +59,7 @@ pub struct Reply {
     early: Vec<Early>,
     steps: Vec<Step>,
     body_bytes: Option<usize>,
+    reads_content: bool,
 }
 
 impl Reply {
@@ -64,7 +67,7 @@ impl Reply {
     #[must_use]
     pub fn status(status: u16) -> Self {
         let (headers, early, steps) = (Vec::new(), Vec::new(), Vec::new());
-        Self { status, headers, early, steps, body_bytes: Some(0) }
+        Self { status, headers, early, steps, body_bytes: Some(0), reads_content: true }
     }
 
     /// 200 with a body that is fresh for an hour.
@@ -122,6 +125,13 @@ impl Reply {
     #[must_use]
     pub fn chunked(mut self) -> Self {
         self.body_bytes = None;
+        self
+    }
+
+    /// Answers before the request's content has come.
+    #[must_use]
+    pub fn at_once(mut self) -> Self {
+        self.reads_content = false;
         self
     }
 
@@ -267,20 +277,26 @@ impl Shared {
     fn serve(&self, stream: &TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let mut reader = BufReader::new(stream);
-        while let Some(request) = read_request(&mut reader)? {
+        while let Some(mut request) = read_head(&mut reader)? {
             let script = self.scripts.lock().unwrap().get(&request.target).cloned();
+            let reply = script.map_or_else(|| Reply::status(404), |script| script(&request));
+            if reply.reads_content {
+                request.content = read_content(&request, &mut reader)?;
+            }
             self.requests.lock().unwrap().push(request.clone());
             self.arrived.notify_all();
-            let reply = script.map_or_else(|| Reply::status(404), |script| script(&request));
             if !reply.write(&request.method, stream)? {
                 return Ok(());
+            }
+            if !reply.reads_content {
+                read_content(&request, &mut reader)?;
             }
         }
         Ok(())
     }
 }
 
-fn read_request(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
+fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -295,8 +311,24 @@ fn read_request(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
         let name: http::HeaderName = name.parse().map_err(io::Error::other)?;
         headers.append(name, value.trim().parse().map_err(io::Error::other)?);
     }
-    let request = Request { method, target, headers };
-    let body_bytes = request.header("content-length").parse().unwrap_or(0);
-    io::copy(&mut reader.take(body_bytes), &mut io::sink())?;
-    Ok(Some(request))
+    Ok(Some(Request { method, target, headers, content: Vec::new() }))
+}
+
+fn read_content(request: &Request, reader: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    if request.header("transfer-encoding") != "chunked" {
+        let bytes = request.header("content-length").parse().unwrap_or(0);
+        reader.take(bytes).read_to_end(&mut content)?;
+        return Ok(content);
+    }
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let bytes = u64::from_str_radix(line.trim_end(), 16).map_err(io::Error::other)?;
+        reader.by_ref().take(bytes).read_to_end(&mut content)?;
+        reader.read_line(&mut line)?;
+        if bytes == 0 {
+            return Ok(content);
+        }
+    }
 }

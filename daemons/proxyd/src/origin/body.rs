@@ -62,7 +62,7 @@ impl OriginBody {
 
     fn give_back(&mut self) {
         if let Some(Lease { pool, origin, connection }) = self.lease.take() {
-            pool.keep(&origin, connection);
+            pool.keep(origin, connection);
         }
     }
 

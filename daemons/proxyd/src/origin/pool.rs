@@ -4,8 +4,8 @@
 use std::{
     collections::HashMap,
     io,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use hyper::client::conn::http1::{self, SendRequest};
@@ -22,6 +22,9 @@ const HEAD_BYTES_MAX: usize = 256 << 10;
 
 /// Fields of a response.
 const HEADERS_MAX: usize = 256;
+
+/// Time in which a connection whose response is whole must have sent the rest of its request.
+const REST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection to an origin.
 #[derive(Debug)]
@@ -53,7 +56,8 @@ impl Pool {
     /// A connection that was kept, or a new one.
     pub(crate) async fn connection(&self, origin: &OriginAddr) -> Result<Connection, OriginError> {
         while let Some(mut connection) = self.take(origin) {
-            if connection.sender.ready().await.is_ok() {
+            let ready = time::timeout(self.limits.connect_timeout, connection.sender.ready());
+            if matches!(ready.await, Ok(Ok(()))) {
                 return Ok(connection);
             }
         }
@@ -76,12 +80,25 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection whose exchange is over.
-    pub(crate) fn keep(&self, origin: &OriginAddr, mut connection: Connection) {
+    /// Keeps a connection whose response is whole, as soon as its request is: an origin may answer before it
+    /// has read all content, and whoever got the connection then would wait for another's client.
+    pub(crate) fn keep(self: Arc<Self>, origin: OriginAddr, mut connection: Connection) {
+        connection.reused = true;
         if connection.sender.is_closed() {
             return;
         }
-        connection.reused = true;
+        if connection.sender.is_ready() {
+            return self.keep_ready(&origin, connection);
+        }
+        tokio::spawn(async move {
+            let ready = time::timeout(REST_TIMEOUT, connection.sender.ready()).await;
+            if matches!(ready, Ok(Ok(()))) {
+                self.keep_ready(&origin, connection);
+            }
+        });
+    }
+
+    fn keep_ready(&self, origin: &OriginAddr, connection: Connection) {
         let now = Instant::now();
         let mut idle = self.lock();
         if !idle.contains_key(origin) {
