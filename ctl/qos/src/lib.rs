@@ -4,9 +4,11 @@
 //! 2. [`session`] sends the probes and collects [`sample`]s.
 //! 3. [`analysis`] (pure) makes figures of them, each under its formula.
 //! 4. [`grade`] (pure) says what the figures are worth to a person.
-//! 5. [`report`] writes rows: CSV, JSON, HTML.
+//! 5. [`report`] writes rows: CSV, JSON, HTML; and every sample, to be read again.
+//! 6. [`compare`] (pure) says what changed between two runs.
 
 pub mod analysis;
+pub mod compare;
 pub mod grade;
 pub mod report;
 pub mod sample;

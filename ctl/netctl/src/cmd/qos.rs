@@ -7,6 +7,7 @@
 
 mod again;
 mod clients;
+mod compare;
 mod http;
 mod live;
 mod pattern;
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Udp(udp::Args),
     Clients(clients::Args),
     Report(again::Args),
+    Compare(compare::Args),
 }
 
 pub(crate) async fn run(
@@ -58,6 +60,7 @@ pub(crate) async fn run(
         Command::Udp(args) => udp::run(args, global, output).await,
         Command::Clients(args) => clients::run(args, global, output).await,
         Command::Report(args) => again::run(args, output),
+        Command::Compare(args) => compare::run(args, output),
     }
 }
 

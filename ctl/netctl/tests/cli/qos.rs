@@ -179,3 +179,25 @@ fn samples_that_were_kept_are_shown_again() {
     let complaint = netctl(&["qos", "report", raw]).complaint(Exit::Failed);
     assert_has(&complaint, &["holds no samples that `--raw` wrote"]);
 }
+
+#[test]
+fn two_runs_are_compared_and_a_change_past_the_threshold_ends_with_4() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name| directory.path().join(name).to_str().unwrap().to_owned();
+    let (good, bad) = (path("good.json"), path("bad.json"));
+    udp(&Echo::start(0), &["--raw", &good]);
+    udp(&Echo::start(2), &["--raw", &bad]);
+    let compare = |more: &[&str]| netctl(&[&["-o", "table", "qos", "compare"], more].concat());
+    let text = compare(&[&good, &bad]).text();
+    assert_has(&text, &["UDP to", "+50.000 %", "worse", "p99", "jitter"]);
+    let ran = compare(&[&good, &bad, "--threshold", "p99=1h,loss=10%"]);
+    assert_eq!(ran.exit, Exit::Missed);
+    assert_has(&ran.notes, &["loss changed by +50.000 %, more than the threshold of +10 %"]);
+    assert_eq!(compare(&[&good, &bad, "--threshold", "loss=60%"]).exit, Exit::Success);
+    assert_eq!(compare(&[&bad, &good, "--threshold", "loss=0%"]).exit, Exit::Success);
+    let document = netctl(&["-o", "json", "qos", "compare", &good, &bad]).json();
+    let loss = &document["changes"][0];
+    assert_eq!((&loss["measure"], &loss["change"]), (&json!("loss"), &json!(50.0)));
+    let complaint = compare(&[&good, &bad, "--threshold", "p42=1ms"]).complaint(Exit::Usage);
+    assert_has(&complaint, &["is none of loss, mean, p50, p95, p99, jitter"]);
+}

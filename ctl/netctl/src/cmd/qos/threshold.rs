@@ -35,6 +35,16 @@ pub(crate) enum Unmet {
         /// How much at most.
         bound: String,
     },
+    /// A measure got worse by more than was allowed.
+    #[error("{measure} changed by {measured}, more than the threshold of {bound}")]
+    Change {
+        /// Of what.
+        measure: &'static str,
+        /// By how much.
+        measured: String,
+        /// By how much at most.
+        bound: String,
+    },
     /// The target has no address.
     #[error("cannot find the address of {target}")]
     NoAddress {
@@ -69,7 +79,7 @@ pub(crate) enum Unmet {
 impl Unmet {
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Threshold { .. } => Exit::Missed,
+            Self::Threshold { .. } | Self::Change { .. } => Exit::Missed,
             Self::NoAddress { .. } | Self::Refused { .. } | Self::Silent { .. } => {
                 Exit::Unreachable
             }
