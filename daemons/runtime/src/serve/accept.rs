@@ -1,16 +1,12 @@
-//! The accept loop: permit, accept, spawn, and nothing that could wait for a client.
+//! The accept loop: somebody waits, permit, accept, spawn, and nothing that could wait for a client.
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::OwnedSemaphorePermit,
-    time,
-};
+use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::Connections;
+use super::{Acceptor, Connections};
 
 /// Pause after an accept that failed for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -18,7 +14,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Accepts connections on `listener` and spawns `serve` for each, until `closed` or the drain of
 /// `connections`. What the kernel has queued by then is still served.
 pub async fn accept<F>(
-    listener: TcpListener,
+    listener: Acceptor,
     connections: Arc<Connections>,
     closed: CancellationToken,
     serve: impl Fn(TcpStream, SocketAddr) -> F,
@@ -38,18 +34,23 @@ pub async fn accept<F>(
 }
 
 async fn accept_all<F>(
-    listener: &TcpListener,
+    listener: &Acceptor,
     connections: &Arc<Connections>,
     serve: &impl Fn(TcpStream, SocketAddr) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    while let Ok(permit) = Arc::clone(&connections.permits).acquire_owned().await {
-        match listener.accept().await {
-            Ok((stream, client)) => spawn(connections, permit, serve(stream, client)),
+    // A permit is for who is there: one that was held while waiting would be missing elsewhere.
+    while listener.queued().await.is_ok()
+        && let Ok(permit) = Arc::clone(&connections.permits).acquire_owned().await
+    {
+        match listener.take() {
+            Ok(Some((stream, client))) => spawn(connections, permit, serve(stream, client)),
+            Ok(None) => {}
             Err(error) => {
                 drop(permit);
-                pause_after(&error).await;
+                warn!(%error, "cannot accept a connection");
+                time::sleep(PAUSE).await;
             }
         }
     }
@@ -58,25 +59,18 @@ async fn accept_all<F>(
 /// Takes what the kernel has accepted for us, as far as there are permits: closing the listener would reset
 /// it.
 fn accept_queued<F>(
-    listener: TcpListener,
+    listener: Acceptor,
     connections: &Arc<Connections>,
     serve: &impl Fn(TcpStream, SocketAddr) -> F,
 ) -> io::Result<()>
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    // The runtime may not have heard of them yet; the kernel has.
-    let listener = listener.into_std()?;
+    let mut queue = listener.into_queue();
     while let Ok(permit) = Arc::clone(&connections.permits).try_acquire_owned() {
-        match listener.accept() {
-            Ok((stream, client)) => {
-                stream.set_nonblocking(true)?;
-                let stream = TcpStream::from_std(stream)?;
-                spawn(connections, permit, serve(stream, client));
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error),
-        }
+        let Some(accepted) = queue.next() else { return Ok(()) };
+        let (stream, client) = accepted?;
+        spawn(connections, permit, serve(stream, client));
     }
     Ok(())
 }
@@ -108,18 +102,5 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.counters.here().active.decrement();
-    }
-}
-
-async fn pause_after(error: &io::Error) {
-    // A client that hung up before it was accepted says nothing about us.
-    if !matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
-    ) {
-        warn!(%error, "cannot accept a connection");
-        time::sleep(PAUSE).await;
     }
 }

@@ -7,9 +7,9 @@ use std::{
 };
 
 use selat_proto::v1;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
-use super::{Connections, accept};
+use super::{Acceptor, Connections, accept};
 use crate::{
     listen::{self, Bound, ChangeError, Inherited, ListenError, Listeners},
     workers::Workers,
@@ -45,7 +45,7 @@ pub struct HttpListeners<S> {
 #[derive(Debug)]
 pub struct Prepared {
     configured: SocketAddr,
-    bound: Bound<TcpListener>,
+    bound: Bound<Acceptor>,
 }
 
 impl<S, F> HttpListeners<S>
@@ -120,10 +120,10 @@ fn prepare(
 }
 
 /// Hands each socket to the thread that will accept on it.
-fn watch(bound: Bound<net::TcpListener>, workers: &Workers) -> io::Result<Bound<TcpListener>> {
+fn watch(bound: Bound<net::TcpListener>, workers: &Workers) -> io::Result<Bound<Acceptor>> {
     let watched = bound.sockets.into_iter().enumerate().map(|(index, socket)| {
         let _thread = workers.handle(index).enter();
-        TcpListener::from_std(socket)
+        Acceptor::new(socket)
     });
     let sockets = watched.collect::<io::Result<_>>()?;
     Ok(Bound { address: bound.address, inherited: bound.inherited, sockets })

@@ -1,4 +1,4 @@
-//! Serves HTTP connections: takes a permit, accepts, spawns; each connection is one task on the
+//! Serves HTTP connections: takes a permit for who waits, accepts, spawns; each connection is one task on the
 //! thread that accepted it.
 //!
 //! Stopping has three steps, so that no request that a client has sent is lost:
@@ -9,6 +9,7 @@
 //! 4. the runtime ends, and with it what is left.
 
 mod accept;
+mod acceptor;
 mod connection;
 mod deadline;
 mod interim;
@@ -21,6 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
     accept::accept,
+    acceptor::Acceptor,
     connection::{connection, connection_with_interims},
     interim::{InterimSender, Interims},
     listeners::{HttpListenError, HttpListeners, Prepared},
