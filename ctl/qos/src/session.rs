@@ -9,11 +9,13 @@
 //!
 //! Never writes to a terminal: whoever wants to show something polls [`Progress`].
 
+mod calibrate;
 mod client;
 mod clock;
 mod inbox;
 mod kernel;
 mod live;
+mod loopback;
 mod progress;
 mod receiver;
 mod sender;
@@ -27,6 +29,7 @@ use jiff::Timestamp;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+pub use self::calibrate::{CalibrateError, Calibration, calibrate, floor};
 use self::client::Client;
 pub use self::inbox::Peer;
 use self::live::Live;

@@ -14,7 +14,10 @@ use selat_proto::stamp::{OPEN_LEN, Packet, ReflectorPacket, SenderPacket, Timest
 use selat_qos::analysis::Analysis;
 use selat_qos::report::Measurement;
 use selat_qos::schedule::Schedule;
-use selat_qos::session::{Cancel, Ended, Peer, Progress, Run, StampSource, UdpSpec, run};
+use selat_qos::session::{
+    Calibration, Cancel, Ended, Pace, Peer, Progress, Run, StampSource, UdpSpec, calibrate, floor,
+    run,
+};
 
 /// Far longer than a test may take: a run that waits for it fails its test.
 const LONG: Duration = Duration::from_secs(300);
@@ -387,4 +390,18 @@ fn one_way_delays_are_told_without_synchronised_clocks() {
     let sum = one_way.up.mean().unwrap() + one_way.down.mean().unwrap();
     let mean = figures.latency.mean().unwrap();
     assert!(sum.abs_diff(mean) < Duration::from_micros(2), "{sum:?} is not {mean:?}");
+}
+
+#[test]
+fn this_machine_is_measured_against_a_reflector_of_its_own() {
+    let (pace, stamps) = (Pace::Eco, StampSource::Kernel);
+    let (progress, cancel) = (Progress::default(), Cancel::default());
+    let calibration = Calibration { size: 44, pace, stamps };
+    let measurement = calibrate(calibration, &progress, &cancel).expect("a calibration");
+    let figures = measurement.total();
+    assert_eq!((figures.sent, figures.lost), (200, 0));
+    assert!(figures.one_way.is_some());
+    let floor = floor(&figures).expect("a floor");
+    assert!(floor.value.starts_with("round trip p50 0."), "{floor:?}");
+    assert!(calibrate(Calibration { size: 43, ..calibration }, &progress, &cancel).is_err());
 }

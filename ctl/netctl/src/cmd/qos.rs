@@ -6,6 +6,7 @@
 //! 4. `threshold` compares them with what was required.
 
 mod again;
+mod calibrate;
 mod clients;
 mod compare;
 mod http;
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Clients(clients::Args),
     Report(again::Args),
     Compare(compare::Args),
+    Calibrate(calibrate::Args),
 }
 
 pub(crate) async fn run(
@@ -61,6 +63,7 @@ pub(crate) async fn run(
         Command::Clients(args) => clients::run(args, global, output).await,
         Command::Report(args) => again::run(args, output),
         Command::Compare(args) => compare::run(args, output),
+        Command::Calibrate(args) => calibrate::run(args, output).await,
     }
 }
 

@@ -201,3 +201,11 @@ fn two_runs_are_compared_and_a_change_past_the_threshold_ends_with_4() {
     let complaint = compare(&[&good, &bad, "--threshold", "p42=1ms"]).complaint(Exit::Usage);
     assert_has(&complaint, &["is none of loss, mean, p50, p95, p99, jitter"]);
 }
+
+#[test]
+fn this_machine_is_measured_alone_or_beside_another_run() {
+    let text = netctl(&["-o", "table", "qos", "calibrate", "--precise"]).text();
+    assert_has(&text, &["UDP to this machine itself", "200 probes", "one way", "there, p50"]);
+    let text = udp(&Echo::start(0), &["--calibrate"]).text();
+    assert_has(&text, &["20 probes", "floor of this machine: round trip p50", "sent late by p50"]);
+}

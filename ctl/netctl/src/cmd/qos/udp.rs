@@ -8,13 +8,13 @@ use selat_qos::grade::Profile;
 use selat_qos::grade::emodel::Codec;
 use selat_qos::report::Measurement;
 use selat_qos::schedule::Schedule;
-use selat_qos::session::{self, Cancel, Ended, Pace, Progress, StampSource, UdpSpec};
+use selat_qos::session::{self, Calibration, Cancel, Ended, Pace, Progress, StampSource, UdpSpec};
 use tokio::task;
 
 use super::pattern::{Call, Spread};
 use super::report::{Files, Results, bandwidth};
 use super::threshold::{Thresholds, Unmet};
-use super::{REPLY_TIMEOUT, UDP_TARGET, address, host_port, live};
+use super::{REPLY_TIMEOUT, UDP_TARGET, address, calibrate, host_port, live};
 use crate::cli::Global;
 use crate::console::Console;
 use crate::exit::Exit;
@@ -59,6 +59,9 @@ pub(crate) struct Args {
     /// Take receive times in this process, not in the kernel, to see what that makes of them
     #[arg(long)]
     user_stamps: bool,
+    /// Measure this machine first, for a second, and tell its floor beside the results
+    #[arg(long)]
+    calibrate: bool,
     /// Nominal bandwidth of the path, such as 10M bit/s, to grade the throughput against
     #[arg(long, value_name = "BIT_PER_S", value_parser = bandwidth)]
     bandwidth: Option<f64>,
@@ -95,7 +98,15 @@ pub(super) async fn run(
         stamps: if args.user_stamps { StampSource::User } else { StampSource::Kernel },
     };
     args.files.check()?;
-    let measurement = plan.measure(&Cancel::default(), output.console).await?;
+    let cancel = Cancel::default();
+    let floor = if args.calibrate {
+        let Plan { size, pace, stamps, .. } = plan;
+        calibrate::condition(Calibration { size, pace, stamps }, &cancel, output.console).await?
+    } else {
+        None
+    };
+    let mut measurement = plan.measure(&cancel, output.console).await?;
+    measurement.conditions.extend(floor);
     let codec = args.voip.map_or(Codec::default(), Call::codec);
     let profile = Profile { codec, bandwidth_bps: args.bandwidth };
     let results = Results::of(vec![measurement], profile);

@@ -1,0 +1,76 @@
+//! `netctl qos calibrate`: what this machine measures when no network is in between.
+
+use anyhow::Context;
+use selat_qos::grade::Profile;
+use selat_qos::report::{Condition, Measurement};
+use selat_qos::session::{Calibration, Cancel, Pace, Progress, StampSource, calibrate, floor};
+use tokio::task;
+
+use super::live;
+use super::report::{Files, Results};
+use super::threshold::Thresholds;
+use crate::console::Console;
+use crate::exit::Exit;
+use crate::output::Output;
+
+const EXAMPLES: &str = "\
+Examples:
+  netctl qos calibrate                    the floor under all that this machine measures
+  netctl qos calibrate --precise          how well deadlines can be kept
+  netctl qos udp --calibrate              the same, beside a measurement
+
+Latency, jitter and lateness that are no larger than here are this machine's, not the path's.";
+
+/// Measure this machine: the floor under all other figures
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// UDP payload of a probe, bytes
+    #[arg(long, value_name = "BYTES", default_value = "172")]
+    size: usize,
+    /// Keep deadlines within microseconds, at the price of CPU time
+    #[arg(long)]
+    precise: bool,
+    /// Take receive times in this process, not in the kernel, to see what that makes of them
+    #[arg(long)]
+    user_stamps: bool,
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    thresholds: Thresholds,
+}
+
+pub(super) async fn run(args: &Args, output: &mut Output<'_, '_>) -> anyhow::Result<Exit> {
+    args.files.check()?;
+    let calibration = Calibration {
+        size: args.size,
+        pace: if args.precise { Pace::Precise } else { Pace::Eco },
+        stamps: if args.user_stamps { StampSource::User } else { StampSource::Kernel },
+    };
+    let measurement = measure(calibration, &Cancel::default(), output.console).await?;
+    let results = Results::of(vec![measurement], Profile::default());
+    results.conclude(&args.files, &args.thresholds, output)
+}
+
+/// The floor as a condition of another measurement; none if nothing came back.
+pub(super) async fn condition(
+    calibration: Calibration,
+    cancel: &Cancel,
+    console: &Console<'_>,
+) -> anyhow::Result<Option<Condition>> {
+    Ok(floor(&measure(calibration, cancel, console).await?.total()))
+}
+
+async fn measure(
+    calibration: Calibration,
+    cancel: &Cancel,
+    console: &Console<'_>,
+) -> anyhow::Result<Measurement> {
+    let progress = Progress::default();
+    let blocking = task::spawn_blocking({
+        let (progress, cancel) = (progress.clone(), cancel.clone());
+        move || calibrate(calibration, &progress, &cancel)
+    });
+    let measured = live::watch(blocking, live::udp(&progress), cancel, console).await?;
+    Ok(measured.context("the calibration broke off")??)
+}
