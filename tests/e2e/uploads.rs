@@ -1,6 +1,16 @@
 //! Content that clients send: slowly, without end, in chunks.
 
-use selat_tests::{Client, Daemon, Origin, Reply};
+use std::{net::SocketAddr, thread, time::Duration};
+
+use selat_tests::{Client, Daemon, Gate, Launcher, Origin, Reply};
+
+/// How long an origin may take where a test tries that.
+const ORIGIN_TIMEOUT: Duration = Duration::from_millis(300);
+
+fn impatient(origin: SocketAddr) -> Launcher {
+    let config = format!("http = []\nudp = []\n[timeouts]\norigin = \"{ORIGIN_TIMEOUT:?}\"\n");
+    Daemon::caching(origin).config(&config)
+}
 
 #[test]
 fn an_upload_that_was_answered_early_holds_up_nobody_else() {
@@ -15,4 +25,31 @@ fn an_upload_that_was_answered_early_holds_up_nobody_else() {
     // The origin still waits for the rest of the upload on its connection.
     let page = Client::connect(proxyd.address("http")).get("/").unwrap();
     assert_eq!(page.text(), "page");
+}
+
+#[test]
+fn an_upload_may_take_longer_than_the_origin_may_to_answer_it() {
+    let origin = Origin::with("/upload", Reply::status(200).piece("thanks"));
+    let proxyd = impatient(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    client.send("POST", "/upload", &[("content-length", "4")]).unwrap();
+    for octet in ["f", "o", "u", "r"] {
+        // No event is waited for: the client is slow.
+        thread::sleep(ORIGIN_TIMEOUT / 2);
+        client.write(octet).unwrap();
+    }
+    assert_eq!(client.receive("POST").unwrap().text(), "thanks");
+    assert_eq!(origin.requests("/upload")[0].content, b"four");
+}
+
+#[test]
+fn an_origin_that_does_not_answer_an_upload_is_given_up() {
+    let gate = Gate::new();
+    let origin = Origin::with("/upload", Reply::status(200).hold(&gate));
+    let proxyd = impatient(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    client.send("POST", "/upload", &[("content-length", "4")]).unwrap();
+    client.write("four").unwrap();
+    assert_eq!(client.receive("POST").unwrap().status(), 504);
+    gate.open();
 }

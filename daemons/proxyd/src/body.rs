@@ -10,7 +10,10 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, Sleep, sleep},
+};
 
 use crate::{
     cache::{content::Content, filling::Reader},
@@ -130,7 +133,17 @@ impl RequestBody {
         if incoming.is_end_stream() {
             return Self::Empty;
         }
-        Self::Client(ClientBody { incoming, limit, deadline: Box::pin(sleep(limit)) })
+        let (deadline, taken) = (Box::pin(sleep(limit)), watch::Sender::new(()));
+        Self::Client(ClientBody { incoming, limit, deadline, taken })
+    }
+
+    /// Tells of each piece that the origin's connection takes from now on, and is closed when there are no
+    /// more; `None` where there is none.
+    pub(crate) fn taken(&self) -> Option<watch::Receiver<()>> {
+        match self {
+            Self::Empty => None,
+            Self::Client(body) => Some(body.taken.subscribe()),
+        }
     }
 }
 
@@ -140,6 +153,7 @@ pub(crate) struct ClientBody {
     incoming: Incoming,
     limit: Duration,
     deadline: Pin<Box<Sleep>>,
+    taken: watch::Sender<()>,
 }
 
 impl Body for RequestBody {
@@ -154,6 +168,7 @@ impl Body for RequestBody {
         match Pin::new(&mut body.incoming).poll_frame(context) {
             Poll::Ready(frame) => {
                 body.deadline.as_mut().reset(Instant::now() + body.limit);
+                body.taken.send_replace(());
                 Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::Client)))
             }
             Poll::Pending => match body.deadline.as_mut().poll(context) {

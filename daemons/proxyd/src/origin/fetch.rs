@@ -1,6 +1,7 @@
 //! One exchange with an origin: the head of the request out, the head of the response in.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -11,11 +12,14 @@ use std::{
 use http::{Method, Request, Response, response};
 use hyper::body::Incoming;
 use selat_core::cache::freshness::Times;
-use tokio::time;
+use tokio::{
+    sync::watch,
+    time::{self, error::Elapsed},
+};
 use tracing::debug;
 
 use super::{
-    OriginAddr, OriginBody, OriginError,
+    OriginAddr, OriginBody, OriginError, OriginLimits,
     body::Lease,
     pool::{Connection, Pool},
 };
@@ -109,8 +113,9 @@ impl Origins {
         request: Request<RequestBody>,
     ) -> Result<Fetched, Failure> {
         let sent = SystemTime::now();
+        let taken = request.body().taken();
         let answer = connection.sender.try_send_request(request);
-        let response = match time::timeout(self.pool.limits().head_timeout, answer).await {
+        let response = match in_time(answer, taken, self.pool.limits()).await {
             Ok(Ok(response)) => response,
             Ok(Err(mut error)) => {
                 let request = error.take_message();
@@ -139,6 +144,27 @@ impl Origins {
         let body = OriginBody::new(incoming, lease, Arc::clone(&self.counters));
         Fetched { head, body, origin: Arc::clone(origin.url()), times, tags }
     }
+}
+
+/// The answer to a request, if the origin is in time with it once the request is sent. While it is being sent,
+/// only the time between two pieces of its content (`taken` tells) is limited.
+async fn in_time<T>(
+    answer: impl Future<Output = T>,
+    taken: Option<watch::Receiver<()>>,
+    limits: &OriginLimits,
+) -> Result<T, Elapsed> {
+    let mut answer = pin!(answer);
+    if let Some(mut taken) = taken {
+        // The client has its own deadline for the next piece, and the origin then has to take it.
+        let limit = limits.body_timeout + limits.head_timeout;
+        loop {
+            tokio::select! {
+                answer = &mut answer => return Ok(answer),
+                piece = time::timeout(limit, taken.changed()) => if piece?.is_err() { break },
+            }
+        }
+    }
+    time::timeout(limits.head_timeout, answer).await
 }
 
 /// The request once more, if sending it twice is as good as once (RFC 9110 §9.2.2) and nothing of it is

@@ -17,7 +17,7 @@ pub(crate) use self::{address::OriginAddr, body::OriginBody, fetch::Origins};
 pub(crate) struct OriginLimits {
     /// Time to connect, names and all.
     pub(crate) connect_timeout: Duration,
-    /// Time for the head of a response to arrive, from when its request was sent.
+    /// Time for the head of a response to arrive, from when its request was sent, content and all.
     pub(crate) head_timeout: Duration,
     /// Time between two pieces of content, of a request or a response.
     pub(crate) body_timeout: Duration,
