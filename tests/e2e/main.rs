@@ -19,4 +19,5 @@ mod relay;
 mod reload;
 mod service_manager;
 mod site;
+mod units;
 mod uploads;

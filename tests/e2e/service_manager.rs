@@ -8,7 +8,8 @@ use std::{
 };
 
 use selat_tests::{
-    Client, Daemon, Descriptor, Load, Manager, Netctl, Origin, PATIENCE, Reply, Reuse,
+    Client, Daemon, Descriptor, Gate, Load, Manager, Netctl, Origin, PATIENCE, PausedThread, Reply,
+    Reuse,
 };
 
 fn site() -> tempfile::TempDir {
@@ -99,6 +100,62 @@ fn life_is_reported_to_the_service_manager() {
         daemon.manager().wait_for("STOPPING=1", reloaded);
         assert_eq!(daemon.exit_status().code(), Some(0));
     }
+}
+
+#[test]
+fn a_watchdog_is_not_fed_while_a_thread_of_the_data_plane_is_wedged() {
+    let site = site();
+    let flags = ["--http", "127.0.0.1:0"];
+    for (name, launcher) in
+        [("websrvd", Daemon::serving(site.path())), ("proxyd", Daemon::proxyd().args(flags))]
+    {
+        let manager = Manager::with_watchdog(Duration::from_millis(400));
+        let daemon = launcher.args(["--threads", "2"]).managed(manager).start();
+        let _ = daemon.manager().wait_for("WATCHDOG=1", 0);
+        let wedged = PausedThread::of(daemon.process(), &format!("{name}-1"));
+        daemon.process().wait_for_logs("made no progress", 1);
+        let fed = daemon.manager().count("WATCHDOG=1");
+        daemon.process().wait_for_logs("made no progress", 3);
+        assert_eq!(daemon.manager().count("WATCHDOG=1"), fed, "{name} was fed while wedged");
+        drop(wedged);
+        let _ = daemon.manager().wait_for("WATCHDOG=1", daemon.manager().seen());
+    }
+}
+
+#[test]
+fn a_watchdog_is_fed_while_the_data_plane_is_busy() {
+    let site = site();
+    let manager = Manager::with_watchdog(Duration::from_secs(2));
+    let websrvd = Daemon::serving(site.path()).args(["--threads", "1"]).managed(manager).start();
+    let address = websrvd.address("http");
+    let load = Load::start(address, "/", "hello", Reuse::KeepAlive, 16);
+    load.wait_for_more(100);
+    let mut seen = websrvd.manager().seen();
+    for _ in 0..3 {
+        seen = websrvd.manager().wait_for("WATCHDOG=1", seen);
+    }
+    assert!(!websrvd.process().stderr().contains("made no progress"));
+    assert_eq!(load.stop().failed, [] as [String; 0]);
+}
+
+#[test]
+fn a_watchdog_is_fed_until_what_is_in_flight_at_the_stop_has_ended() {
+    let gate = Gate::new();
+    let origin = Origin::with("/", Reply::fresh("first,").wait(&gate).piece("second"));
+    let manager = Manager::with_watchdog(Duration::from_millis(400));
+    let mut proxyd = Daemon::caching(origin.address()).managed(manager).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    client.send("GET", "/", &[]).unwrap();
+    client.receive_head().unwrap();
+    assert_eq!(client.read_exactly(6).unwrap(), b"first,");
+    proxyd.terminate();
+    let mut seen = proxyd.manager().wait_for("STOPPING=1", 0);
+    for _ in 0..3 {
+        seen = proxyd.manager().wait_for("WATCHDOG=1", seen);
+    }
+    gate.open();
+    assert_eq!(client.read_exactly(6).unwrap(), b"second");
+    assert_eq!(proxyd.exit_status().code(), Some(0));
 }
 
 #[test]

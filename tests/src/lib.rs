@@ -20,6 +20,7 @@ mod manager;
 mod netctl;
 mod nginx;
 mod origin;
+mod paused;
 mod process;
 mod site;
 mod system;
@@ -38,6 +39,7 @@ pub use self::{
     netctl::{NOBODY, Netctl, Output},
     nginx::Nginx,
     origin::{Origin, Reply, Request},
+    paused::PausedThread,
     process::{Descriptor, Process},
     site::{Entry, Site, hash},
     system::System,

@@ -72,6 +72,27 @@ impl Manager {
         }
     }
 
+    /// How many of the reports that came so far have this line.
+    #[must_use]
+    pub fn count(&self, line: &str) -> usize {
+        let _ = self.seen();
+        let reports = self.reports.lock().unwrap();
+        reports.iter().filter(|report| report.lines().any(|said| said == line)).count()
+    }
+
+    /// How many reports came so far.
+    #[must_use]
+    pub fn seen(&self) -> usize {
+        let mut reports = self.reports.lock().unwrap();
+        self.socket.set_nonblocking(true).unwrap();
+        let mut report = vec![0; REPORT_BYTES_MAX];
+        while let Ok(len) = self.socket.recv(&mut report) {
+            reports.push(String::from_utf8_lossy(&report[..len]).into_owned());
+        }
+        self.socket.set_nonblocking(false).unwrap();
+        reports.len()
+    }
+
     /// The report number `index`, from 1.
     #[must_use]
     pub fn report(&self, index: usize) -> String {

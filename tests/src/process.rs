@@ -115,6 +115,15 @@ impl Process {
         found.unwrap_or_else(|| panic!("ended without {needle:?} in\n{}", self.stderr()))
     }
 
+    /// Waits until `count` lines of stderr contain `needle`.
+    pub fn wait_for_logs(&self, needle: &str, count: usize) {
+        let has_enough = |lines: &[String]| {
+            (lines.iter().filter(|line| line.contains(needle)).count() >= count).then_some(())
+        };
+        let found = self.stderr.wait(needle, has_enough);
+        assert!(found.is_some(), "ended with fewer {needle:?} than {count} in\n{}", self.stderr());
+    }
+
     fn ends_within(&self, limit: Duration) -> bool {
         let timeout = Timespec::try_from(limit).unwrap();
         let mut events = [PollFd::new(&self.pidfd, PollFlags::IN)];

@@ -21,4 +21,5 @@ pub mod serve;
 pub mod signals;
 pub mod supervise;
 pub mod udp;
+mod watchdog;
 pub mod workers;

@@ -17,6 +17,7 @@ use crate::{
     notify,
     process::{Begin, Launch},
     supervise::{Daemon, Supervision, supervise},
+    watchdog,
     workers::Workers,
 };
 
@@ -118,17 +119,13 @@ where
         orders: queue,
         reloads,
         shutdown,
-        workers: &workers,
-        vitals: Arc::clone(&vitals),
-        events: events.clone(),
+        vitals,
+        events,
     };
-    supervise(&mut daemon, supervision).await;
-
-    notify::stopping();
-    vitals.update(|current| current.state = State::Draining);
-    info!("draining");
-    events.tell(EventKind::Draining, "", "finishing what is in flight");
-    daemon.drain().await;
+    tokio::select! {
+        () = serve_and_drain(&mut daemon, supervision) => {}
+        never = watchdog::feed(&workers) => match never {},
+    }
     control.end().await;
     drop(daemon);
     if let Some(workers) = Arc::into_inner(workers) {
@@ -136,6 +133,17 @@ where
     }
     info!("stopped");
     Ok(())
+}
+
+/// Carries out orders until the last one, and finishes what is in flight.
+async fn serve_and_drain<D: Daemon>(daemon: &mut D, supervision: Supervision<'_, D::Command>) {
+    let (vitals, events) = (Arc::clone(&supervision.vitals), supervision.events.clone());
+    supervise(daemon, supervision).await;
+    notify::stopping();
+    vitals.update(|current| current.state = State::Draining);
+    info!("draining");
+    events.tell(EventKind::Draining, "", "finishing what is in flight");
+    daemon.drain().await;
 }
 
 /// Says what it serves: the configuration on disk, which is then the last good one, or the one before.

@@ -1,16 +1,16 @@
 //! Carries out every order of a daemon's life, in one place, one after another: of signals, RPCs and
-//! timers alike. Feeds the watchdog with the data plane's progress.
+//! timers alike.
 
 use std::{error::Error, fmt, future, sync::Arc, time::Duration};
 
 use selat_proto::v1::Listener;
 use tokio::{
     sync::mpsc,
-    time::{self, Instant, Interval, MissedTickBehavior},
+    time::{self, Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::{
     config::{ConfigErrors, Sources},
@@ -23,7 +23,6 @@ use crate::{
     process::ProcessConfig,
     serve::Connections,
     signals::ReloadSignal,
-    workers::Workers,
 };
 
 /// Time between two `STATUS=` lines to the service manager.
@@ -83,8 +82,6 @@ pub struct Supervision<'a, C> {
     pub reloads: mpsc::Receiver<ReloadSignal>,
     /// Ends the supervision.
     pub shutdown: CancellationToken,
-    /// The data plane.
-    pub workers: &'a Workers,
     /// What the daemon says of itself.
     pub vitals: Arc<Vitals>,
     /// Whom it tells what happens.
@@ -93,8 +90,8 @@ pub struct Supervision<'a, C> {
 
 /// Carries out orders until shutdown.
 pub async fn supervise<D: Daemon>(daemon: &mut D, mut supervision: Supervision<'_, D::Command>) {
-    let mut watchdog = notify::watchdog().map(|limit| ticks(limit / 2));
-    let mut status = ticks(STATUS_INTERVAL);
+    let mut status = time::interval(STATUS_INTERVAL);
+    status.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut revert: Option<Revert> = None;
     loop {
         tokio::select! {
@@ -106,7 +103,6 @@ pub async fn supervise<D: Daemon>(daemon: &mut D, mut supervision: Supervision<'
                 // The log has what came of it.
                 let _ = supervision.reload(daemon, false, Actor::Signal);
             }
-            limit = tick(&mut watchdog) => supervision.feed_watchdog(limit).await,
             _ = status.tick() => notify::status(&supervision.vitals.sentence()),
             filter = due(&mut revert) => {
                 let _ = supervision.set_log_level(&filter, Actor::Timer);
@@ -215,32 +211,6 @@ impl<C: fmt::Debug> Supervision<'_, C> {
             Err(error) => info!(%actor, %error, "order: log level, refused"),
         }
         changed
-    }
-
-    /// Says that the daemon lives, if all of its data plane does.
-    async fn feed_watchdog(&self, limit: Duration) {
-        if self.workers.respond_within(limit).await {
-            notify::alive();
-        } else {
-            warn!(?limit, "a data-plane thread made no progress");
-        }
-    }
-}
-
-fn ticks(period: Duration) -> Interval {
-    let mut interval = time::interval(period.max(Duration::from_millis(1)));
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval
-}
-
-/// The next tick, and the time until the one after; never, where there is no interval.
-async fn tick(interval: &mut Option<Interval>) -> Duration {
-    match interval {
-        Some(interval) => {
-            interval.tick().await;
-            interval.period()
-        }
-        None => future::pending().await,
     }
 }
 
