@@ -4,6 +4,7 @@
 mod authority;
 mod cache_commands;
 mod cache_operation;
+mod cache_safety;
 mod caching;
 mod collapsing;
 mod commands;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use selat_core::{
-    cache::options::{CDN_CACHE_CONTROL, PolicyOptions},
+    cache::options::{CDN_CACHE_CONTROL, PolicyOptions, SetCookie},
     relay::{Limits, UpstreamAddr},
 };
 use selat_proto::socket::{Daemon, status_socket};
@@ -294,7 +294,17 @@ fn policy(layers: &mut Layers<'_>) -> PolicyOptions {
         grace_if_error: layers.one("cache.grace_if_error", &any, defaults.grace_if_error),
         heuristic_max: layers.one("cache.heuristic_max", &any, defaults.heuristic_max),
         lifetime_max: layers.one("cache.lifetime_max", &any, defaults.lifetime_max),
+        set_cookie: layers.one("cache.set_cookie", set_cookie, defaults.set_cookie),
         ..defaults
+    }
+}
+
+fn set_cookie(text: &str) -> Result<SetCookie, String> {
+    match text {
+        "explicit" => Ok(SetCookie::StoreIfExplicit),
+        "never" => Ok(SetCookie::Refuse),
+        "always" => Ok(SetCookie::Store),
+        _ => Err("explicit, never or always is expected".to_owned()),
     }
 }
 

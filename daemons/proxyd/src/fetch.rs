@@ -8,11 +8,11 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use selat_core::{
     cache::{
         invalidate::invalidated,
-        policy::{Decision, OriginFailure, lookup, serve_on_error},
+        policy::{Decision, lookup},
         reason::{MissReason, PassReason, RevalidateReason, StoreRefusal},
         status::{CacheStatus, Forward},
         storage::{Exchange, Storability, storable},
@@ -27,9 +27,10 @@ use crate::{
     cache::{
         epochs::Ticket,
         filling::Filling,
-        flight::{Landing, Part, Permit},
+        flight::{Landing, Part, Permit, land},
         object::{Object, Uses},
     },
+    failure::{failed, give_up, rescue, serve_stale},
     fill::Fill,
     forward::{self, Asking},
     origin::{OriginError, fetch::Fetched},
@@ -54,7 +55,7 @@ pub(crate) enum Why {
 }
 
 impl Why {
-    fn verdict(self) -> Verdict {
+    pub(crate) fn verdict(self) -> Verdict {
         match self {
             Self::Miss(reason) => Verdict::Miss(reason),
             Self::Revalidate(reason) => Verdict::Replaced(reason),
@@ -62,7 +63,7 @@ impl Why {
         }
     }
 
-    fn said(self) -> CacheStatus<'static> {
+    pub(crate) fn said(self) -> CacheStatus<'static> {
         let forward: Forward = match self {
             Self::Miss(reason) => reason.into(),
             Self::Revalidate(reason) => reason.into(),
@@ -95,6 +96,16 @@ impl<'a> Stored<'a> {
         }
     }
 
+    /// Whether it is no longer stored.
+    fn is_gone(self, ask: &Ask<'_>) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Unconfirmed(object) | Self::Part(object, ..) => {
+                !ask.proxy.store.holds(&ask.key(), object)
+            }
+        }
+    }
+
     /// What may be served where the origin fails.
     fn fallback(self) -> Option<&'a Arc<Object>> {
         match self {
@@ -118,7 +129,7 @@ pub(crate) async fn shared(ask: &Ask<'_>, why: Why, stored: Stored<'_>) -> Reply
             Part::Follower(follower) => {
                 // Where the leader is gone, another has to lead: join anew.
                 let Some(landing) = follower.landing().await else { continue };
-                match follow(ask, why, &landing) {
+                match follow(ask, why, stored.fallback(), &landing) {
                     Some(reply) => return reply,
                     None => break,
                 }
@@ -150,31 +161,40 @@ pub(crate) async fn passed(ask: &Ask<'_>, reason: PassReason, body: RequestBody)
     let ticket = ask.proxy.store.ticket(&ask.key());
     let request = forward::request(ask, Asking::AsAsked, body);
     match ask.route.origins.fetch(request).await {
+        Ok(fetched) if fetched.head.status == StatusCode::SWITCHING_PROTOCOLS => {
+            (failed(OriginError::Broken, why), why.verdict())
+        }
         Ok(fetched) => take_in(ask, why, ticket, fetched, None),
         Err(error) => (failed(error, why), why.verdict()),
     }
 }
 
 /// Answers from what a leader learned; `None` where that does not fit this request.
-fn follow(ask: &Ask<'_>, why: Why, landing: &Landing) -> Option<Reply> {
+fn follow(
+    ask: &Ask<'_>,
+    why: Why,
+    stored: Option<&Arc<Object>>,
+    landing: &Landing,
+) -> Option<Reply> {
     let now = SystemTime::now();
     let said = CacheStatus { collapsed: true, ..why.said() };
+    let fits = |meta| {
+        let decision = lookup(ask.request_head(), [meta], now, &ask.route.options);
+        matches!(decision, Decision::Serve(_))
+    };
     let response = match landing {
-        Landing::Filling(filling) => {
-            let decision = lookup(ask.request_head(), [&filling.meta], now, &ask.route.options);
-            if !matches!(decision, Decision::Serve(_)) {
-                return None;
-            }
+        Landing::Filling(filling) if fits(&filling.meta) => {
             reply::from_filling(ask, filling, now, said)?
         }
-        Landing::Confirmed(object) | Landing::Stale(object) => {
-            if !object.meta.vary().matches(&ask.head.headers) {
-                return None;
-            }
+        Landing::Confirmed(object) if fits(&object.meta) => {
             reply::from_object(ask, object, now, said)
         }
-        Landing::NotShared => return None,
-        Landing::Failed(error) => failed(*error, why),
+        Landing::Failed(error) => {
+            // What the leader would not have, this client may.
+            return serve_stale(ask, stored, None, error.failure())
+                .or_else(|| Some((failed(*error, why), Verdict::Collapsed)));
+        }
+        Landing::Filling(_) | Landing::Confirmed(_) | Landing::NotShared => return None,
     };
     Some((response, Verdict::Collapsed))
 }
@@ -187,10 +207,17 @@ pub(crate) async fn lead(
     permit: Option<Permit>,
 ) -> Reply {
     let ticket = ask.proxy.store.ticket(&ask.key());
+    // What was purged while the request waited is not to come back.
+    let stored = if stored.is_gone(ask) { Stored::Nothing } else { stored };
     let asking = stored.asking(&ask.head.method);
     let validates = matches!(asking, Asking::Whether(_));
     let request = forward::request(ask, asking, RequestBody::Empty);
     let fetched = match ask.route.origins.fetch(request).await {
+        // RFC 9110 §15.2.2: nobody asked for another protocol.
+        Ok(fetched) if fetched.head.status == StatusCode::SWITCHING_PROTOCOLS => {
+            let error = OriginError::Broken;
+            return give_up(ask, why, stored.fallback(), permit.as_ref(), error);
+        }
         Ok(fetched) => fetched,
         Err(error) => return give_up(ask, why, stored.fallback(), permit.as_ref(), error),
     };
@@ -236,63 +263,6 @@ fn complete(
     Ok(fill(ask, why, ticket, combined.meta, fetched, Joint::Rest(rest), permit))
 }
 
-/// Answers with what is stored although the origin failed, if that is allowed, else with the failure.
-fn give_up(
-    ask: &Ask<'_>,
-    why: Why,
-    stored: Option<&Arc<Object>>,
-    permit: Option<&Permit>,
-    error: OriginError,
-) -> Reply {
-    let failure = match error {
-        OriginError::Timeout => OriginFailure::Timeout,
-        OriginError::Unreachable | OriginError::Broken | OriginError::Request => {
-            OriginFailure::Unreachable
-        }
-    };
-    if let Some(reply) = serve_stale(ask, stored, permit, failure) {
-        return reply;
-    }
-    land(permit, || Landing::Failed(error));
-    (failed(error, why), why.verdict())
-}
-
-/// Answers with what is stored in place of an error of the origin, if that is allowed.
-fn rescue(
-    ask: &Ask<'_>,
-    stored: Option<&Arc<Object>>,
-    permit: Option<&Permit>,
-    status: StatusCode,
-) -> Option<Reply> {
-    if !status.is_server_error() {
-        return None;
-    }
-    serve_stale(ask, stored, permit, OriginFailure::Status(status))
-}
-
-fn serve_stale(
-    ask: &Ask<'_>,
-    stored: Option<&Arc<Object>>,
-    permit: Option<&Permit>,
-    failure: OriginFailure,
-) -> Option<Reply> {
-    let (object, now) = (stored?, SystemTime::now());
-    let reason =
-        serve_on_error(ask.request_head(), &object.meta, failure, now, &ask.route.options).ok()?;
-    let forward_status = match failure {
-        OriginFailure::Status(status) => Some(status.as_u16()),
-        OriginFailure::Unreachable | OriginFailure::Timeout => None,
-    };
-    land(permit, || Landing::Stale(Arc::clone(object)));
-    let said = CacheStatus {
-        forward: Some(Forward::Stale),
-        forward_status,
-        detail: Some(reason.as_str()),
-        ..reply::silent()
-    };
-    Some((reply::from_object(ask, object, now, said), Verdict::Hit(reason)))
-}
-
 /// Takes in a 304; `None` where the origin spoke of something else than what is stored.
 fn confirm(
     ask: &Ask<'_>,
@@ -319,9 +289,17 @@ fn confirm(
     if !keep {
         ask.proxy.store.drop_variant(&key, ticket, &ask.head.headers);
     }
-    land(permit, || Landing::Confirmed(Arc::clone(&object)));
+    // What was purged meanwhile, or is withdrawn, is for this client alone.
+    land(
+        permit,
+        || if kept { Landing::Confirmed(Arc::clone(&object)) } else { Landing::NotShared },
+    );
     let said = CacheStatus { forward_status: Some(304), stored: kept, ..why.said() };
-    Some((reply::from_object(ask, &object, SystemTime::now(), said), Verdict::Revalidated))
+    let mut response = reply::from_object(ask, &object, SystemTime::now(), said);
+    for cookie in fetched.head.headers.get_all(header::SET_COOKIE) {
+        response.headers_mut().append(header::SET_COOKIE, cookie.clone());
+    }
+    Some((response, Verdict::Revalidated))
 }
 
 fn updated(
@@ -472,27 +450,11 @@ fn freshen(ask: &Ask<'_>, ticket: Ticket, fetched: &Fetched) {
     ask.proxy.store.update(&key, ticket, stored, &object);
 }
 
-/// The response to a request whose origin failed.
-fn failed(error: OriginError, why: Why) -> Response<ReplyBody> {
-    let status = match error {
-        OriginError::Timeout => StatusCode::GATEWAY_TIMEOUT,
-        OriginError::Request => StatusCode::BAD_REQUEST,
-        OriginError::Unreachable | OriginError::Broken => StatusCode::BAD_GATEWAY,
-    };
-    reply::error(status, CacheStatus { detail: Some(error.as_str()), ..why.said() })
-}
-
 fn exchange<'a>(ask: &Ask<'a>, fetched: &'a Fetched) -> Exchange<'a> {
     Exchange {
         request: ask.request_head(),
         target: ask.target,
         response: ResponseHead::from(&fetched.head),
         times: fetched.times,
-    }
-}
-
-fn land(permit: Option<&Permit>, landing: impl FnOnce() -> Landing) {
-    if let Some(permit) = permit {
-        permit.land(landing());
     }
 }

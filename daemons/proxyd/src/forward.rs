@@ -10,7 +10,12 @@ use selat_core::{
     http::{conditional, hop_by_hop, range::RangeSpec, via},
 };
 
-use crate::{body::RequestBody, proxy::NAME, request::Ask};
+use crate::{
+    body::RequestBody,
+    own,
+    proxy::{NAME, hop},
+    request::Ask,
+};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -18,15 +23,23 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 
 /// Fields that an origin could build a response from although the key does not know them. A client's are never
 /// passed on: a stored response would carry them to others.
-const UNTRUSTED: [HeaderName; 11] = [
+const UNTRUSTED: [HeaderName; 19] = [
     header::FORWARDED,
     X_FORWARDED_FOR,
     X_FORWARDED_HOST,
     X_FORWARDED_PROTO,
+    HeaderName::from_static("front-end-https"),
+    HeaderName::from_static("x-forwarded-path"),
     HeaderName::from_static("x-forwarded-port"),
     HeaderName::from_static("x-forwarded-prefix"),
     HeaderName::from_static("x-forwarded-scheme"),
     HeaderName::from_static("x-forwarded-server"),
+    HeaderName::from_static("x-forwarded-ssl"),
+    HeaderName::from_static("x-host"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-method-override"),
+    HeaderName::from_static("x-original-host"),
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-real-ip"),
     HeaderName::from_static("x-rewrite-url"),
@@ -49,6 +62,8 @@ pub(crate) enum Asking {
 pub(crate) fn request(ask: &Ask<'_>, asking: Asking, body: RequestBody) -> Request<RequestBody> {
     let mut headers = ask.head.headers.clone();
     hop_by_hop::strip_request(&mut headers);
+    // What we would do with trailers, we do not know before the response has begun.
+    headers.remove(header::TE);
     // We send the 100 ourselves, when the origin begins to read.
     headers.remove(header::EXPECT);
     match asking {
@@ -57,8 +72,9 @@ pub(crate) fn request(ask: &Ask<'_>, asking: Asking, body: RequestBody) -> Reque
         Asking::Whether(conditions) => conditions.apply(&mut headers),
         Asking::Missing(range, if_range) => ask_for_range(&mut headers, range, if_range),
     }
+    own::count_hop(&ask.head.method, &mut headers);
     say_who_asks(&mut headers, ask);
-    via::append(&mut headers, ask.head.version, NAME);
+    via::append(&mut headers, ask.head.version, hop());
     let mut request = Request::new(body);
     *request.method_mut() = ask.head.method.clone();
     *request.uri_mut() = origin_form(ask);
@@ -103,11 +119,12 @@ fn say_who_asks(headers: &mut HeaderMap, ask: &Ask<'_>) {
     for name in &UNTRUSTED {
         headers.remove(name);
     }
+    let authority = ask.target.normalised_authority();
     let client: IpAddr = ask.client.ip().to_canonical();
     let fields = [
-        (header::HOST, HeaderValue::from_str(ask.target.authority)),
+        (header::HOST, HeaderValue::from_str(&authority)),
         (X_FORWARDED_FOR, HeaderValue::from_str(&client.to_string())),
-        (X_FORWARDED_HOST, HeaderValue::from_str(ask.target.authority)),
+        (X_FORWARDED_HOST, HeaderValue::from_str(&authority)),
         (X_FORWARDED_PROTO, HeaderValue::from_str(ask.target.scheme())),
     ];
     for (name, value) in fields {

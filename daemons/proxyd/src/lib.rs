@@ -5,18 +5,22 @@
 //! by `reply`, or asks an `origin` by `fetch`; `relay` carries what is not HTTP; `control` steers
 //! all of it.
 
+#[doc(hidden)]
+pub mod bench;
 mod body;
 mod cache;
 mod config;
 mod connection;
 mod control;
 mod counters;
+mod failure;
 mod fetch;
 mod fill;
 mod forward;
 mod latency;
 mod network;
 mod origin;
+mod own;
 mod parts;
 mod proxy;
 mod purge;

@@ -1,8 +1,9 @@
 //! What every request of the HTTP side shares.
 
 use std::{
+    hash::{BuildHasher, Hasher, RandomState},
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -25,6 +26,16 @@ use crate::{
 
 /// This cache's name in `Cache-Status`, and this hop's in `Via`.
 pub(crate) const NAME: &str = "proxyd";
+
+/// This very process in the `Via` of requests: another proxyd on the way is no loop.
+pub(crate) fn hop() -> &'static str {
+    static HOP: LazyLock<String> = LazyLock::new(|| {
+        // A hasher is seeded at random (std::hash::RandomState).
+        let number = RandomState::new().build_hasher().finish();
+        format!("{NAME} ({number:016x})")
+    });
+    &HOP
+}
 
 /// The HTTP side of the daemon.
 #[derive(Debug)]

@@ -65,7 +65,9 @@ pub(crate) fn from_filling(
     now: SystemTime,
     said: CacheStatus<'_>,
 ) -> Option<Response<ReplyBody>> {
-    let current = filling.meta.status() == StatusCode::OK
+    let may_be_conditional = matches!(ask.head.method, Method::GET | Method::HEAD);
+    let current = may_be_conditional
+        && filling.meta.status().is_success()
         && conditional::is_current(&ask.head.headers, filling.meta.validators(now));
     let mut response = if current {
         not_modified(&filling.headers)

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use http::{Method, Request, Response, StatusCode, Version, request};
+use http::{Method, Request, Response, StatusCode, Version, header, request};
 use hyper::body::Incoming;
 use selat_core::{
     cache::{
@@ -22,6 +22,7 @@ use selat_core::{
         status::CacheStatus,
     },
     http::{
+        conditional,
         message::RequestHead,
         range::Requested,
         target::{Target, TargetError},
@@ -36,7 +37,8 @@ use crate::{
     cache::{flight::Part, object::Object, store::Resource},
     counters::Counters,
     fetch::{self, Stored, Why},
-    proxy::{NAME, Proxy, Route},
+    own,
+    proxy::{NAME, Proxy, Route, hop},
     purge, reply,
 };
 
@@ -130,11 +132,15 @@ pub(crate) async fn handle(
     let (head, body) = request.into_parts();
     let route = proxy.route.load_full();
     let (response, verdict) = match Ask::new(&proxy, &route, client, &head) {
-        Ok(_) if via::loops(&head.headers, NAME) => refuse(StatusCode::LOOP_DETECTED, "via_loop"),
+        _ if own::is_for_server(&head) => (own::options(), Verdict::Refused),
+        Ok(_) if via::loops(&head.headers, hop()) => refuse(StatusCode::LOOP_DETECTED, "via_loop"),
         Ok(ask) if purge::method::is_purge(&ask) => {
             (purge::method::answer(&ask).await, Verdict::Purged)
         }
-        Ok(ask) => answer(&ask.with_interims(interims), body).await,
+        Ok(ask) => match own::answer(&ask) {
+            Some(response) => (response, Verdict::Refused),
+            None => answer(&ask.with_interims(interims), body).await,
+        },
         Err(error) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     let elapsed = started.elapsed();
@@ -205,7 +211,7 @@ async fn fetch(ask: &Ask<'_>, why: Why, stored: Stored<'_>) -> Reply {
 fn refresh(ask: &Ask<'_>, object: &Arc<Object>) {
     let Part::Leader(permit) = ask.proxy.join(&ask.key()) else { return };
     let (proxy, route) = (Arc::clone(ask.proxy), Arc::clone(ask.route));
-    let (client, head, object) = (ask.client, ask.head.clone(), Arc::clone(object));
+    let (client, head, object) = (ask.client, refreshing(ask.head), Arc::clone(object));
     tokio::spawn(async move {
         // The target was read once already.
         if let Ok(ask) = Ask::new(&proxy, &route, client, &head) {
@@ -215,6 +221,15 @@ fn refresh(ask: &Ask<'_>, object: &Arc<Object>) {
             info!(target: "access", uri = %head.uri, cache = verdict.as_str(), "refresh");
         }
     });
+}
+
+/// A request for all of what this one is served a part or the head of.
+fn refreshing(head: &request::Parts) -> request::Parts {
+    let mut head = head.clone();
+    head.method = Method::GET;
+    head.headers.remove(header::RANGE);
+    conditional::strip(&mut head.headers);
+    head
 }
 
 impl Verdict {

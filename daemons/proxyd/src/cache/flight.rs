@@ -20,8 +20,6 @@ pub(crate) enum Landing {
     Filling(Arc<Filling>),
     /// A stored response, which the origin has just confirmed.
     Confirmed(Arc<Object>),
-    /// A stored response, served stale since the origin failed.
-    Stale(Arc<Object>),
     /// Nothing that others could use: each has to ask for itself.
     NotShared,
     /// The origin failed: asking again at once would only add to its trouble.
@@ -105,5 +103,12 @@ impl Follower {
     pub(crate) async fn landing(mut self) -> Option<Landing> {
         let landed = self.0.wait_for(Option::is_some).await.ok()?;
         Landing::clone(landed.as_ref()?).into()
+    }
+}
+
+/// Lands what came of a fetch, where anyone may wait for it.
+pub(crate) fn land(permit: Option<&Permit>, landing: impl FnOnce() -> Landing) {
+    if let Some(permit) = permit {
+        permit.land(landing());
     }
 }

@@ -10,6 +10,7 @@
 
 pub(crate) mod content;
 pub(crate) mod epochs;
+pub(crate) mod fields;
 pub(crate) mod filling;
 pub(crate) mod flight;
 pub(crate) mod index;

@@ -11,8 +11,8 @@ use selat_core::cache::stored::StoredMeta;
 
 use super::{content::Content, tags::Tags};
 
-/// Bytes that keeping one header field costs beside its name and value.
-const FIELD_OVERHEAD_BYTES: usize = 64;
+/// Bytes that keeping one header field costs beside its name and value: its place in the map.
+const FIELD_OVERHEAD_BYTES: usize = 112;
 
 /// A stored response. It is never changed: a newer one takes its place.
 #[derive(Debug)]

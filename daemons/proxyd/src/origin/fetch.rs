@@ -9,7 +9,7 @@ use std::{
     time::SystemTime,
 };
 
-use http::{Method, Request, Response, response};
+use http::{Method, Request, Response, header, response};
 use hyper::body::Incoming;
 use selat_core::cache::freshness::Times;
 use tokio::{
@@ -23,7 +23,11 @@ use super::{
     body::Lease,
     pool::{Connection, Pool},
 };
-use crate::{body::RequestBody, cache::tags::Tags, counters::Counters};
+use crate::{
+    body::RequestBody,
+    cache::{fields, tags::Tags},
+    counters::Counters,
+};
 
 /// The origins of a route, asked in turn; one that cannot be reached is passed over.
 #[derive(Debug)]
@@ -139,7 +143,12 @@ impl Origins {
         times: Times,
     ) -> Fetched {
         let (mut head, incoming) = response.into_parts();
+        // RFC 9112 §6.3: the coding of the transfer overrides a length, which must not be passed on.
+        if head.headers.contains_key(header::TRANSFER_ENCODING) {
+            head.headers.remove(header::CONTENT_LENGTH);
+        }
         let tags = Tags::take(&mut head.headers);
+        fields::detach(&mut head.headers);
         let lease = Lease { pool: Arc::clone(&self.pool), origin: origin.clone(), connection };
         let body = OriginBody::new(incoming, lease, Arc::clone(&self.counters));
         Fetched { head, body, origin: Arc::clone(origin.url()), times, tags }

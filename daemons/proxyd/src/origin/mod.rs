@@ -10,6 +10,8 @@ pub(crate) mod pool;
 
 use std::time::Duration;
 
+use selat_core::cache::policy::OriginFailure;
+
 pub(crate) use self::{address::OriginAddr, body::OriginBody, fetch::Origins};
 
 /// How long an origin may take, and how many connections are kept for it.
@@ -63,6 +65,14 @@ impl OriginError {
             Self::Timeout => "origin_timeout",
             Self::Broken => "origin_broken",
             Self::Request => "request_cut_off",
+        }
+    }
+
+    /// What it means for what is stored.
+    pub(crate) const fn failure(self) -> OriginFailure {
+        match self {
+            Self::Timeout => OriginFailure::Timeout,
+            Self::Unreachable | Self::Broken | Self::Request => OriginFailure::Unreachable,
         }
     }
 
