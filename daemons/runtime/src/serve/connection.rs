@@ -1,6 +1,6 @@
 //! One HTTP connection: HTTP/1.1, or HTTP/2 where the client begins with its preface.
 
-use std::{error::Error, io, pin::pin, time::Duration};
+use std::{error::Error, pin::pin, time::Duration};
 
 use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
@@ -17,13 +17,8 @@ use super::{
     Drain, HttpLimits,
     deadline::WriteDeadline,
     interim::{Interims, WithInterims},
+    opening::{Opening, Reopened},
 };
-
-/// The first bytes of HTTP/2's preface (RFC 9113 §3.4); HTTP/1 has no method PRI.
-const PREFACE: &[u8] = b"PRI";
-
-/// Pause before looking again at a client that has sent less than [`PREFACE`] of what could be one.
-const PEEK_PAUSE: Duration = Duration::from_millis(5);
 
 /// Time between pings to a silent HTTP/2 client, and for its answer.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -45,7 +40,7 @@ where
 
 /// As [`connection`], with interim responses to HTTP/1.1 clients: those that `service` sends by `interims`.
 pub async fn connection_with_interims<S, B>(
-    stream: TcpStream,
+    mut stream: TcpStream,
     service: S,
     interims: &Interims,
     limits: &HttpLimits,
@@ -60,8 +55,19 @@ pub async fn connection_with_interims<S, B>(
 {
     let ended = async {
         stream.set_nodelay(true)?;
-        let is_http2 = time::timeout(limits.header_timeout, begins_with_preface(&stream)).await??;
-        let io = WriteDeadline::new(TokioIo::new(stream), limits.write_timeout);
+        let mut opening = Opening::default();
+        tokio::select! {
+            // What has come is heard before the end is.
+            biased;
+            read = time::timeout(limits.header_timeout, opening.read(&mut stream)) => read??,
+            () = drain.closed() => {}
+        }
+        if opening.is_empty() {
+            return Ok(());
+        }
+        let is_http2 = opening.is_http2();
+        let io = Reopened::new(TokioIo::new(stream), opening);
+        let io = WriteDeadline::new(io, limits.write_timeout);
         if is_http2 {
             serve_http2(io, service, limits, drain).await
         } else {
@@ -73,7 +79,7 @@ pub async fn connection_with_interims<S, B>(
     }
 }
 
-type Io = WriteDeadline<TokioIo<TcpStream>>;
+type Io = WriteDeadline<Reopened<TokioIo<TcpStream>>>;
 
 async fn serve_http1<S, B>(
     io: Io,
@@ -146,16 +152,4 @@ where
         () = drain.begun() => connection.as_mut().graceful_shutdown(),
     }
     Ok(connection.await?)
-}
-
-/// Looks at the first bytes without taking them.
-async fn begins_with_preface(stream: &TcpStream) -> io::Result<bool> {
-    let mut first = [0; PREFACE.len()];
-    loop {
-        let seen = stream.peek(&mut first).await?;
-        if seen == 0 || seen == PREFACE.len() || !PREFACE.starts_with(&first[..seen]) {
-            return Ok(first == *PREFACE);
-        }
-        time::sleep(PEEK_PAUSE).await;
-    }
 }

@@ -14,6 +14,7 @@ mod connection;
 mod deadline;
 mod interim;
 mod listeners;
+mod opening;
 
 use std::{sync::Arc, time::Duration};
 
