@@ -105,7 +105,7 @@ fn line(name: &str, count: u64, all: u64, meaning: String) -> [Cell; 4] {
 fn latency(measured: Option<&LatencyHistogram>) -> String {
     match measured {
         Some(measured) if measured.count > 0 => format!(
-            "{} at most for half of them, {} for 99 %, {} for 99.9 %",
+            "half in at most {}, 99 % in {}, 99.9 % in {}",
             unit::message_span(measured.p50.as_ref()),
             unit::message_span(measured.p99.as_ref()),
             unit::message_span(measured.p999.as_ref())

@@ -123,7 +123,7 @@ impl Report for Summary {
         let size = unit::bytes(self.body_bytes());
         facts.fact("asked for", format!("{urls}, {size} in {}", unit::span(self.took)));
         facts.fact("stored", Cell::toned(unit::count(self.stored()), Tone::Good));
-        facts.fact("were stored", unit::count(self.present()));
+        facts.fact("already stored", unit::count(self.present()));
         facts.fact("not stored", unit::count(self.not_stored()));
         let failed = self.failures().count() as u64;
         let tone = if failed == 0 { Tone::Plain } else { Tone::Bad };
