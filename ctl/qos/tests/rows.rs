@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use selat_qos::grade::Profile;
 use selat_qos::report::{
-    COLUMNS, CsvError, Detail, Measurement, Row, Series, Test, append_csv, json,
+    COLUMNS, CsvError, Detail, Measurement, Row, Series, Test, append_csv, json, prometheus,
+    write_prometheus,
 };
 use selat_qos::sample::Sample;
 
@@ -175,4 +176,47 @@ fn fairness_is_jains_index_of_the_clients_throughputs() {
     // (1 + 3)² / (2 · (1 + 9))
     assert_eq!(of(&[100, 300]), Some(0.8));
     assert_eq!((of(&[100]), of(&[0, 0]), of(&[])), (None, None, None));
+}
+
+#[test]
+fn metrics_are_totals_in_base_units_and_leave_out_what_was_not_measured() {
+    let text = prometheus(&rows(&[&[answered(0), answered(1)], &[answered(0), lost(1)]]));
+    let labels = "{test=\"udp\",target=\"127.0.0.1:9090\"";
+    for expected in [
+        format!("# TYPE selat_qos_loss_ratio gauge\nselat_qos_loss_ratio{labels}}} 0.25\n"),
+        format!("selat_qos_lost{labels},way=\"unknown\"}} 1\n"),
+        format!("selat_qos_latency_seconds{labels},quantile=\"0.5\"}} 0.01\n"),
+        format!("selat_qos_started_timestamp_seconds{labels}}} 1786960800\n"),
+    ] {
+        assert!(text.contains(&expected), "no {expected} in\n{text}");
+    }
+    assert!(!text.contains("selat_qos_one_way_seconds{"), "{text}");
+    assert!(
+        text.lines().all(|line| line.starts_with('#') || line.split(' ').count() == 2),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_series_is_written_once_and_its_labels_are_escaped() {
+    let mut twice = rows(&[&[lost(0)]]);
+    twice.extend(rows(&[&[answered(0)]]));
+    let text = prometheus(&twice);
+    let losses: Vec<&str> = text.lines().filter(|line| line.contains("loss_ratio{")).collect();
+    assert_eq!(losses.len(), 1, "{text}");
+    assert!(losses[0].ends_with("} 0"), "the last run counts: {losses:?}");
+    let hostile = Measurement { target: "a\"b\\c\nd".to_owned(), ..measurement(&[&[lost(0)]]) };
+    let text = prometheus(&hostile.rows(&Profile::default()));
+    assert!(text.contains("target=\"a\\\"b\\\\c\\nd\"}"), "{text}");
+}
+
+#[test]
+fn a_file_of_metrics_is_replaced_in_one_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("selat.prom");
+    fs::write(&path, "old").unwrap();
+    write_prometheus(&path, &rows(&[&[answered(0)]])).unwrap();
+    assert!(fs::read_to_string(&path).unwrap().starts_with("# HELP "));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+    assert!(write_prometheus(&dir.path().join("none/selat.prom"), &[]).is_err());
 }

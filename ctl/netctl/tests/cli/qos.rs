@@ -49,15 +49,17 @@ fn results_for_programs_are_one_document_with_a_schema() {
 fn files_get_the_rows_and_the_page_that_were_asked_for() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name| directory.path().join(name).to_str().unwrap().to_owned();
-    let (csv, html) = (path("qos_result.csv"), path("qos.html"));
+    let (csv, html, prom) = (path("qos_result.csv"), path("qos.html"), path("qos.prom"));
     for _ in 0..2 {
-        let ran = udp(&Echo::start(0), &["--csv", &csv, "--report", &html]);
+        let files = ["--csv", &csv, "--report", &html, "--prometheus", &prom];
+        let ran = udp(&Echo::start(0), &files);
         assert_has(&ran.notes, &["appended 1 row to", "wrote the report to"]);
     }
     let rows = fs::read_to_string(csv).unwrap();
     assert_eq!(rows.lines().count(), 3, "{rows}");
     assert!(rows.starts_with("started_at,test,target,client,"), "{rows}");
     assert_has(&fs::read_to_string(html).unwrap(), &["<html", "</html>"]);
+    assert_has(&fs::read_to_string(prom).unwrap(), &["selat_qos_sent{test=\"udp\",target="]);
 }
 
 #[test]

@@ -28,6 +28,9 @@ pub(super) struct Files {
     /// Keep every sample in this file, for `netctl qos report` and `netctl qos compare`
     #[arg(long, value_name = "FILE")]
     raw: Option<PathBuf>,
+    /// Write the totals to this file for Prometheus' node_exporter, such as DIR/selat.prom
+    #[arg(long, value_name = "FILE.prom")]
+    prometheus: Option<PathBuf>,
 }
 
 /// What was measured.
@@ -77,6 +80,10 @@ impl Results {
         if let Some(path) = &files.raw {
             report::write_raw(path, &self.measurements)?;
             output.console.note(&format!("kept every sample in {}", path.display()));
+        }
+        if let Some(path) = &files.prometheus {
+            report::write_prometheus(path, &self.rows())?;
+            output.console.note(&format!("wrote metrics to {}", path.display()));
         }
         if let Some(path) = &files.report {
             fs::write(path, report::html(&self.measurements, &self.profile))
