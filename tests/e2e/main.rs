@@ -11,6 +11,7 @@ mod commands;
 mod config;
 mod control;
 mod drain;
+mod filling;
 mod interim;
 mod lab;
 mod last_good;

@@ -37,6 +37,9 @@ const MEMORY_BYTES_MAX: u64 = 1 << 44;
 /// Content of the largest response that is stored, where the memory allows.
 const OBJECT_BYTES_MAX: u64 = 16 << 20;
 
+/// Content that may be on its way into the cache.
+const FILLING_BYTES: u64 = 64 << 20;
+
 /// A configuration that cannot be invalid.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -75,6 +78,8 @@ pub(crate) struct StoreLimits {
     pub(crate) memory_bytes: u64,
     /// Octets of content of one response.
     pub(crate) object_bytes: u64,
+    /// Bytes of content on its way in.
+    pub(crate) filling_bytes: u64,
     /// Variants of one resource.
     pub(crate) variants: usize,
 }
@@ -280,6 +285,11 @@ fn store_limits(layers: &mut Layers<'_>) -> StoreLimits {
             text::bytes_within(0, MEMORY_BYTES_MAX),
             OBJECT_BYTES_MAX.min(memory_bytes),
         ),
+        filling_bytes: layers.one(
+            "cache.filling_memory",
+            text::bytes_within(0, MEMORY_BYTES_MAX),
+            FILLING_BYTES,
+        ),
         variants: layers.one("cache.variants_max", text::number_within(1, 10_000), 64),
     }
 }
@@ -315,6 +325,11 @@ fn origin_limits(layers: &mut Layers<'_>) -> OriginLimits {
         head_timeout: layers.one("timeouts.origin", timeout(), defaults.head_timeout),
         body_timeout: layers.one("timeouts.body", timeout(), defaults.body_timeout),
         idle_timeout: layers.one("timeouts.origin_idle", timeout(), defaults.idle_timeout),
+        connections_max: layers.one(
+            "limits.origin_connections",
+            text::number_within(1, 100_000),
+            defaults.connections_max,
+        ),
         idle_max: layers.one(
             "limits.origin_idle",
             text::number_within(0, 100_000),

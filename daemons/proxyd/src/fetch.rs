@@ -25,6 +25,7 @@ use selat_core::{
 use crate::{
     body::{ReplyBody, RequestBody},
     cache::{
+        budget::Share,
         epochs::Ticket,
         filling::Filling,
         flight::{Landing, Part, Permit, land},
@@ -382,7 +383,8 @@ fn fill(
         Joint::Rest(rest) => (Some(rest.length), Some(&rest.part.tags)),
     };
     let tags = tags.or_else(|| stored_tags.cloned()).unwrap_or_default();
-    let filling = Arc::new(Filling::new(meta, head.headers, origin, length, limit));
+    let memory = Share::of(&ask.route.filling_memory);
+    let filling = Arc::new(Filling::new(meta, head.headers, origin, length, limit, memory));
     let said = CacheStatus {
         stored: true,
         forward_status: (head.status == StatusCode::PARTIAL_CONTENT).then_some(206),

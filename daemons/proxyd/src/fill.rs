@@ -71,7 +71,7 @@ impl Fill {
         let content = guard.end(end.as_ref().map(|_| ()).map_err(|_| CutOff));
         let stored = match (content, end) {
             (Some(content), _) => self.store(content),
-            (None, Ok(false)) => Err(StoreRefusal::TooLarge),
+            (None, Ok(Some(refusal))) => Err(refusal),
             (None, _) => Err(StoreRefusal::Incomplete),
         };
         let counters = self.proxy.counters.here();
@@ -84,28 +84,29 @@ impl Fill {
         }
     }
 
-    /// Whether what arrived is small enough to be stored.
-    async fn feed(&mut self, mut body: OriginBody) -> Result<bool, CutOff> {
+    /// Why what arrived cannot be stored, if so.
+    async fn feed(&mut self, mut body: OriginBody) -> Result<Option<StoreRefusal>, CutOff> {
         let mut gather = Gather::new(body.length());
-        let mut storable = self.feed_rest(Place::Before).await?;
+        self.feed_rest(Place::Before).await?;
         while let Some(frame) = body.frame().await {
             let Ok(arrived) = frame.map_err(|_| CutOff)?.into_data() else { continue };
-            storable = self.filling.feed(&mut gather, &arrived).await.map_err(|_| CutOff)?;
-            if !storable {
+            let refusal = self.filling.feed(&mut gather, &arrived).await.map_err(|_| CutOff)?;
+            if refusal.is_some() {
                 self.permit = None;
             }
         }
-        Ok(self.feed_rest(Place::After).await? && storable)
+        self.feed_rest(Place::After).await?;
+        Ok(self.filling.refusal())
     }
 
     /// Feeds what is stored already, where it goes in this place.
-    async fn feed_rest(&self, place: Place) -> Result<bool, CutOff> {
-        match &self.joint {
-            Joint::Rest(rest) if rest.place == place => {
-                self.filling.feed_stored(&rest.part.content).await.map_err(|_| CutOff)
-            }
-            _ => Ok(true),
+    async fn feed_rest(&self, place: Place) -> Result<(), CutOff> {
+        if let Joint::Rest(rest) = &self.joint
+            && rest.place == place
+        {
+            self.filling.feed_stored(&rest.part.content).await.map_err(|_| CutOff)?;
         }
+        Ok(())
     }
 
     fn store(&self, content: Content) -> Result<(), StoreRefusal> {

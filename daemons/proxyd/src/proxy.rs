@@ -15,6 +15,7 @@ use selat_runtime::events::Events;
 
 use crate::{
     cache::{
+        budget::Budget,
         flight::{Flights, Part},
         selection::Selection,
         store::{PurgeMode, Purged, Store},
@@ -61,6 +62,8 @@ pub(crate) struct Route {
     pub(crate) body_timeout: Duration,
     /// Octets of content of one stored response.
     pub(crate) object_bytes_max: u64,
+    /// Memory for what is on its way into the store.
+    pub(crate) filling_memory: Arc<Budget>,
     /// Variants stored of one resource.
     pub(crate) variants_max: usize,
 }

@@ -17,7 +17,7 @@ use tonic::service::RoutesBuilder;
 use tracing::warn;
 
 use crate::{
-    cache::store::Store,
+    cache::{budget::Budget, store::Store},
     config::Config,
     connection::{self, Front},
     control::{self, Command},
@@ -117,6 +117,7 @@ fn route(config: &Config, counters: &Arc<Counters>) -> Route {
         origins: Origins::new(config.origins.clone(), pool, Arc::clone(counters)),
         body_timeout: config.origin_limits.body_timeout,
         object_bytes_max: config.store.object_bytes,
+        filling_memory: Arc::new(Budget::new(config.store.filling_bytes)),
         variants_max: config.store.variants,
     }
 }

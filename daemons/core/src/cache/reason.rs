@@ -168,6 +168,8 @@ reasons! {
             "Its content did not arrive in full.";
         TooLarge, "too_large", "RFC 9111 §3",
             "It is larger than the cache stores.";
+        NoRoom, "no_room", "RFC 9111 §3",
+            "Too much content was on its way into the cache already.";
         Superseded, "superseded", "RFC 9111 §4.4",
             "It was purged, invalidated or made superfluous while it arrived.";
     }

@@ -1,8 +1,9 @@
 //! A response on its way into the store. One task feeds it, any number of readers follow, each at its own
 //! pace, and none polls.
 //!
-//! Content that outgrows what may be stored is passed on through a window: no further reader may
-//! join, what all have read is let go, and the feed waits for the slowest.
+//! Content that outgrows what may be stored, or the memory there is for that, is passed on through a
+//! window: no further reader may join, what all have read is let go, and the feed waits for the
+//! slowest. Where the last reader leaves, the feed ends unless little is left.
 
 use std::{
     collections::VecDeque,
@@ -14,20 +15,26 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use selat_core::cache::stored::StoredMeta;
+use selat_core::cache::{reason::StoreRefusal, stored::StoredMeta};
 use tokio::sync::Notify;
 
-use super::content::{Content, Gather};
+use super::{
+    budget::Share,
+    content::{Content, Gather},
+};
 
 /// Octets that the feed may be ahead of the slowest reader once the content is too large to store.
 const WINDOW_BYTES: usize = 1 << 20;
+
+/// Octets that are still fetched when the last reader has left: the next one will be glad of them.
+const UNREAD_BYTES_MAX: u64 = 256 << 10;
 
 /// The content ended before it was whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the origin's response ended before it was whole")]
 pub(crate) struct CutOff;
 
-/// Nobody reads any more what cannot be stored.
+/// Nobody reads any more what is not worth storing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Abandoned;
 
@@ -51,7 +58,11 @@ struct State {
     gone: usize,
     received: u64,
     end: Option<Result<(), CutOff>>,
-    too_large: bool,
+    /// Why it cannot be stored.
+    refusal: Option<StoreRefusal>,
+    memory: Share,
+    /// Octets that had arrived when the last reader left.
+    unread_from: Option<u64>,
     readers: Vec<Option<Place>>,
 }
 
@@ -69,13 +80,16 @@ impl Filling {
         origin: Arc<str>,
         length: Option<u64>,
         object_bytes_max: u64,
+        memory: Share,
     ) -> Self {
         let state = State {
             pieces: VecDeque::new(),
             gone: 0,
             received: 0,
             end: None,
-            too_large: false,
+            refusal: None,
+            memory,
+            unread_from: None,
             readers: Vec::new(),
         };
         let (state, taken) = (Mutex::new(state), Notify::new());
@@ -85,9 +99,10 @@ impl Filling {
     /// A body with all of the content; `None` where its beginning is gone already.
     pub(crate) fn reader(self: &Arc<Self>) -> Option<Reader> {
         let mut state = self.lock();
-        if state.too_large {
+        if state.refusal.is_some() {
             return None;
         }
+        state.unread_from = None;
         let place = Some(Place::default());
         let slot = match state.readers.iter().position(Option::is_none) {
             Some(free) => free,
@@ -100,7 +115,12 @@ impl Filling {
         Some(Reader { filling: Arc::clone(self), slot, read: 0 })
     }
 
-    /// Takes in what arrived. Whether it can still be stored in the end.
+    /// Why it cannot be stored, if so.
+    pub(crate) fn refusal(&self) -> Option<StoreRefusal> {
+        self.lock().refusal
+    }
+
+    /// Takes in what arrived. Why it cannot be stored, if so.
     ///
     /// # Errors
     /// [`Abandoned`] where nothing would come of more.
@@ -108,38 +128,50 @@ impl Filling {
         &self,
         gather: &mut Gather,
         arrived: &[u8],
-    ) -> Result<bool, Abandoned> {
+    ) -> Result<Option<StoreRefusal>, Abandoned> {
         let length = arrived.len() as u64;
-        self.take_in(length, |pieces| gather.take(arrived, |piece| pieces.push_back(piece))).await
+        let take = |state: &mut State| {
+            if !state.memory.grow(length) {
+                state.refusal.get_or_insert(StoreRefusal::NoRoom);
+            }
+            gather.take(arrived, |piece| state.pieces.push_back(piece));
+        };
+        self.take_in(length, take).await
     }
 
-    /// Takes in what is stored already, as [`Filling::feed`] does.
+    /// Takes in what is stored already, as [`Filling::feed`] does; its memory is the store's.
     ///
     /// # Errors
     /// [`Abandoned`] where nothing would come of more.
-    pub(crate) async fn feed_stored(&self, content: &Content) -> Result<bool, Abandoned> {
+    pub(crate) async fn feed_stored(
+        &self,
+        content: &Content,
+    ) -> Result<Option<StoreRefusal>, Abandoned> {
         let stored = content.pieces().iter().cloned();
-        self.take_in(content.length(), |pieces| pieces.extend(stored)).await
+        self.take_in(content.length(), |state| state.pieces.extend(stored)).await
     }
 
     async fn take_in(
         &self,
         length: u64,
-        take: impl FnOnce(&mut VecDeque<Bytes>),
-    ) -> Result<bool, Abandoned> {
-        let too_large = {
+        take: impl FnOnce(&mut State),
+    ) -> Result<Option<StoreRefusal>, Abandoned> {
+        let refusal = {
             let mut state = self.lock();
             state.received += length;
-            take(&mut state.pieces);
-            state.too_large |= state.received > self.object_bytes_max;
+            take(&mut state);
+            if state.received > self.object_bytes_max {
+                state.refusal.get_or_insert(StoreRefusal::TooLarge);
+            }
+            state.abandon_unread(self.length)?;
             state.let_go();
             state.wake();
-            state.too_large
+            state.refusal
         };
-        if too_large {
+        if refusal.is_some() {
             self.wait_for_readers().await?;
         }
-        Ok(!too_large)
+        Ok(refusal)
     }
 
     /// Ends the content: whole, or cut off. Gives what can be stored.
@@ -149,8 +181,12 @@ impl Filling {
         let end = if short { Err(CutOff) } else { end };
         state.end = Some(end);
         state.wake();
-        let whole = end.is_ok() && !state.too_large;
-        whole.then(|| Content::new(state.pieces.iter().cloned().collect()))
+        if end.is_err() || state.refusal.is_some() {
+            return None;
+        }
+        // From here on the store counts it.
+        state.memory.shrink(u64::MAX);
+        Some(Content::new(state.pieces.iter().cloned().collect()))
     }
 
     async fn wait_for_readers(&self) -> Result<(), Abandoned> {
@@ -177,13 +213,27 @@ impl Filling {
 impl State {
     /// Lets go what all have read, once it cannot be stored.
     fn let_go(&mut self) {
-        if !self.too_large {
+        if self.refusal.is_none() {
             return;
         }
         let slowest = self.readers.iter().flatten().map(|place| place.next).min();
-        while self.gone < slowest.unwrap_or(usize::MAX) && self.pieces.pop_front().is_some() {
+        while self.gone < slowest.unwrap_or(usize::MAX)
+            && let Some(piece) = self.pieces.pop_front()
+        {
+            self.memory.shrink(piece.len() as u64);
             self.gone += 1;
         }
+    }
+
+    /// Lets nobody join any more, and fails, where the last reader has left and more than little is to come.
+    fn abandon_unread(&mut self, length: Option<u64>) -> Result<(), Abandoned> {
+        let Some(unread_from) = self.unread_from else { return Ok(()) };
+        let left = length.map_or(0, |length| length.saturating_sub(self.received));
+        if left.max(self.received - unread_from) <= UNREAD_BYTES_MAX {
+            return Ok(());
+        }
+        self.refusal.get_or_insert(StoreRefusal::Incomplete);
+        Err(Abandoned)
     }
 
     fn wake(&mut self) {
@@ -218,7 +268,7 @@ impl Body for Reader {
         if let Some(piece) = state.pieces.get(place.next - state.gone).cloned() {
             place.next += 1;
             this.read += piece.len() as u64;
-            if state.too_large {
+            if state.refusal.is_some() {
                 state.let_go();
                 this.filling.taken.notify_one();
             }
@@ -250,8 +300,14 @@ impl Drop for Reader {
     fn drop(&mut self) {
         let mut state = self.filling.lock();
         state.readers[self.slot] = None;
+        if state.readers.iter().all(Option::is_none) {
+            state.unread_from = Some(state.received);
+        }
         state.let_go();
         drop(state);
         self.filling.taken.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests;

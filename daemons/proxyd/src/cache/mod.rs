@@ -8,6 +8,7 @@
 //! 5. [`index`] finds what is stored by the prefix of its URL and by its [`tags`]; a [`selection`] is
 //!    what a purge or a listing is about.
 
+pub(crate) mod budget;
 pub(crate) mod content;
 pub(crate) mod epochs;
 pub(crate) mod fields;

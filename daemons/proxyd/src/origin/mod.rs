@@ -23,6 +23,8 @@ pub(crate) struct OriginLimits {
     pub(crate) head_timeout: Duration,
     /// Time between two pieces of content, of a request or a response.
     pub(crate) body_timeout: Duration,
+    /// Connections in use at once to one origin.
+    pub(crate) connections_max: usize,
     /// Connections kept for the next request to one origin.
     pub(crate) idle_max: usize,
     /// Time for which one is kept.
@@ -35,6 +37,7 @@ impl Default for OriginLimits {
             connect_timeout: Duration::from_secs(5),
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
+            connections_max: 4096,
             idle_max: 64,
             idle_timeout: Duration::from_secs(60),
         }

@@ -11,7 +11,11 @@ use std::{
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use selat_runtime::counters;
-use tokio::{net::TcpStream, time};
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time,
+};
 use tracing::debug;
 
 use super::{OriginAddr, OriginError, OriginLimits};
@@ -33,42 +37,75 @@ pub(crate) struct Connection {
     /// Whether it has carried a request before: an origin may have closed it just now.
     pub(crate) reused: bool,
     thread: usize,
+    /// Its right to be in use.
+    _slot: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
+    sender: SendRequest<RequestBody>,
+    thread: usize,
     since: Instant,
+}
+
+/// What the pool knows of one origin.
+#[derive(Debug)]
+struct Kept {
+    idle: Vec<Idle>,
+    /// One for each connection that may be in use.
+    slots: Arc<Semaphore>,
 }
 
 /// Connections that are kept for the next request.
 #[derive(Debug)]
 pub(crate) struct Pool {
     limits: OriginLimits,
-    idle: Mutex<HashMap<OriginAddr, Vec<Idle>>>,
+    origins: Mutex<HashMap<OriginAddr, Kept>>,
 }
 
 impl Pool {
     pub(crate) fn new(limits: OriginLimits) -> Self {
-        Self { limits, idle: Mutex::new(HashMap::new()) }
+        Self { limits, origins: Mutex::new(HashMap::new()) }
     }
 
     /// A connection that was kept, or a new one.
     pub(crate) async fn connection(&self, origin: &OriginAddr) -> Result<Connection, OriginError> {
-        while let Some(mut connection) = self.take(origin) {
-            let ready = time::timeout(self.limits.connect_timeout, connection.sender.ready());
+        let slot = self.slot(origin).await?;
+        while let Some(Idle { mut sender, thread, .. }) = self.take(origin) {
+            let ready = time::timeout(self.limits.connect_timeout, sender.ready());
             if matches!(ready.await, Ok(Ok(()))) {
-                return Ok(connection);
+                return Ok(Connection { sender, reused: true, thread, _slot: slot });
             }
         }
-        self.connect(origin).await
+        self.open(origin, slot).await
     }
 
     /// A new connection.
     pub(crate) async fn connect(&self, origin: &OriginAddr) -> Result<Connection, OriginError> {
-        let connected = time::timeout(self.limits.connect_timeout, open(origin)).await;
-        match connected {
-            Ok(Ok(sender)) => Ok(Connection { sender, reused: false, thread: counters::thread() }),
+        let slot = self.slot(origin).await?;
+        self.open(origin, slot).await
+    }
+
+    /// Waits until a connection more may be in use.
+    async fn slot(&self, origin: &OriginAddr) -> Result<OwnedSemaphorePermit, OriginError> {
+        let slots = Arc::clone(&self.kept(&mut self.lock(), origin).slots);
+        match time::timeout(self.limits.connect_timeout, slots.acquire_owned()).await {
+            Ok(Ok(slot)) => Ok(slot),
+            Ok(Err(_)) | Err(_) => {
+                debug!(%origin, "all connections are in use");
+                Err(OriginError::Timeout)
+            }
+        }
+    }
+
+    async fn open(
+        &self,
+        origin: &OriginAddr,
+        slot: OwnedSemaphorePermit,
+    ) -> Result<Connection, OriginError> {
+        let thread = counters::thread();
+        match time::timeout(self.limits.connect_timeout, open(origin)).await {
+            Ok(Ok(sender)) => Ok(Connection { sender, reused: false, thread, _slot: slot }),
             Ok(Err(error)) => {
                 debug!(%origin, %error, "cannot connect");
                 Err(OriginError::Unreachable)
@@ -83,7 +120,6 @@ impl Pool {
     /// Keeps a connection whose response is whole, as soon as its request is: an origin may answer before it
     /// has read all content, and whoever got the connection then would wait for another's client.
     pub(crate) fn keep(self: Arc<Self>, origin: OriginAddr, mut connection: Connection) {
-        connection.reused = true;
         if connection.sender.is_closed() {
             return;
         }
@@ -100,36 +136,44 @@ impl Pool {
 
     fn keep_ready(&self, origin: &OriginAddr, connection: Connection) {
         let now = Instant::now();
-        let mut idle = self.lock();
-        if !idle.contains_key(origin) {
-            idle.insert(origin.clone(), Vec::new());
-        }
-        let Some(kept) = idle.get_mut(origin) else { return };
+        let Connection { sender, thread, .. } = connection;
+        let mut origins = self.lock();
+        let idle = &mut self.kept(&mut origins, origin).idle;
         // The oldest stand first.
-        let expired = kept.partition_point(|idle| self.is_expired(idle, now));
-        let surplus = (kept.len() + 1).saturating_sub(self.limits.idle_max).min(kept.len());
-        drop(kept.drain(..expired.max(surplus)));
-        kept.push(Idle { connection, since: now });
+        let expired = idle.partition_point(|idle| self.is_expired(idle, now));
+        let surplus = (idle.len() + 1).saturating_sub(self.limits.idle_max).min(idle.len());
+        drop(idle.drain(..expired.max(surplus)));
+        idle.push(Idle { sender, thread, since: now });
     }
 
-    fn take(&self, origin: &OriginAddr) -> Option<Connection> {
-        let mut idle = self.lock();
-        let kept = idle.get_mut(origin)?;
-        let now = Instant::now();
-        let here = kept.iter().rposition(|idle| idle.connection.thread == counters::thread());
-        let idle = match here {
-            Some(index) => kept.remove(index),
-            None => kept.pop()?,
+    fn take(&self, origin: &OriginAddr) -> Option<Idle> {
+        let mut origins = self.lock();
+        let idle = &mut self.kept(&mut origins, origin).idle;
+        let here = idle.iter().rposition(|idle| idle.thread == counters::thread());
+        let taken = match here {
+            Some(index) => idle.remove(index),
+            None => idle.pop()?,
         };
-        (!self.is_expired(&idle, now)).then_some(idle.connection)
+        (!self.is_expired(&taken, Instant::now())).then_some(taken)
+    }
+
+    fn kept<'a>(
+        &self,
+        origins: &'a mut HashMap<OriginAddr, Kept>,
+        origin: &OriginAddr,
+    ) -> &'a mut Kept {
+        origins.entry(origin.clone()).or_insert_with(|| Kept {
+            idle: Vec::new(),
+            slots: Arc::new(Semaphore::new(self.limits.connections_max)),
+        })
     }
 
     fn is_expired(&self, idle: &Idle, now: Instant) -> bool {
         now.saturating_duration_since(idle.since) > self.limits.idle_timeout
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<OriginAddr, Vec<Idle>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<OriginAddr, Kept>> {
+        self.origins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long an origin may take.

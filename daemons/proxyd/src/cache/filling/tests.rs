@@ -1,0 +1,104 @@
+//! Fills as their readers and the memory they take see them.
+
+use std::time::SystemTime;
+
+use http::{HeaderValue, Method, StatusCode, Uri, header};
+use http_body_util::BodyExt;
+use selat_core::{
+    cache::{
+        freshness::Times,
+        options::PolicyOptions,
+        storage::{Exchange, Storability, storable},
+    },
+    http::{
+        message::{RequestHead, ResponseHead},
+        target::Target,
+    },
+};
+
+use super::*;
+use crate::cache::budget::Budget;
+
+const OBJECT_BYTES_MAX: u64 = 8 << 20;
+
+fn meta() -> StoredMeta {
+    let (uri, request, now) =
+        (Uri::from_static("http://host/"), HeaderMap::new(), SystemTime::now());
+    let headers =
+        HeaderMap::from_iter([(header::CACHE_CONTROL, HeaderValue::from_static("max-age=60"))]);
+    let exchange = Exchange {
+        request: RequestHead { method: &Method::GET, headers: &request },
+        target: Target::of(&uri, &request, false).unwrap(),
+        response: ResponseHead { status: StatusCode::OK, headers: &headers },
+        times: Times { request: now, response: now },
+    };
+    match storable(&exchange, &PolicyOptions::default()) {
+        Storability::Store(meta) => *meta,
+        Storability::Pass(refusal) => panic!("{refusal}"),
+    }
+}
+
+fn filling(length: Option<u64>, budget: &Arc<Budget>) -> Arc<Filling> {
+    let memory = Share::of(budget);
+    Arc::new(Filling::new(meta(), HeaderMap::new(), "".into(), length, OBJECT_BYTES_MAX, memory))
+}
+
+/// Feeds `bytes` zeros.
+async fn feed(filling: &Filling, bytes: u64) -> Result<Option<StoreRefusal>, Abandoned> {
+    filling.feed(&mut Gather::new(None), &vec![0; bytes as usize]).await
+}
+
+async fn read(reader: &mut Reader) -> usize {
+    reader.frame().await.unwrap().unwrap().into_data().unwrap().len()
+}
+
+#[tokio::test]
+async fn a_fill_ends_when_its_last_reader_leaves_with_much_to_come() {
+    let budget = Arc::new(Budget::new(1 << 20));
+    for length in [None, Some(4 << 20)] {
+        let filling = filling(length, &budget);
+        let (one, other) = (filling.reader().unwrap(), filling.reader().unwrap());
+        feed(&filling, 1000).await.unwrap();
+        drop(one);
+        assert_eq!(feed(&filling, UNREAD_BYTES_MAX + 1).await, Ok(None), "there is another");
+        drop(other);
+        assert_eq!(feed(&filling, UNREAD_BYTES_MAX + 1).await, Err(Abandoned));
+        assert!(filling.reader().is_none(), "nobody joins what ends");
+    }
+}
+
+#[tokio::test]
+async fn a_fill_goes_on_without_readers_for_the_little_that_is_left() {
+    let budget = Arc::new(Budget::new(1 << 20));
+    for length in [None, Some(1000 + UNREAD_BYTES_MAX)] {
+        let filling = filling(length, &budget);
+        let reader = filling.reader();
+        assert_eq!(feed(&filling, 1000).await, Ok(None));
+        drop(reader);
+        assert_eq!(feed(&filling, UNREAD_BYTES_MAX).await, Ok(None));
+        assert!(filling.end(Ok(())).is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_fill_that_nobody_reads_from_the_start_is_wanted_all_the_same() {
+    let budget = Arc::new(Budget::new(4 << 20));
+    let filling = filling(None, &budget);
+    assert_eq!(feed(&filling, 2 << 20).await, Ok(None));
+    assert_eq!(filling.end(Ok(())).unwrap().length(), 2 << 20);
+}
+
+#[tokio::test]
+async fn content_beyond_the_memory_for_fills_passes_through() {
+    let budget = Arc::new(Budget::new(1000));
+    let (one, other) = (filling(None, &budget), filling(None, &budget));
+    let mut reader = one.reader().unwrap();
+    assert_eq!(feed(&other, 600).await, Ok(None));
+    assert_eq!(feed(&one, 600).await, Ok(Some(StoreRefusal::NoRoom)));
+    assert!(one.reader().is_none(), "what has been read is let go");
+    assert_eq!(read(&mut reader).await, 600);
+    assert!(one.end(Ok(())).is_none());
+    assert!(other.end(Ok(())).is_some());
+    // What is stored is the store's to count.
+    assert_eq!(feed(&filling(None, &budget), 1000).await, Ok(None));
+}
