@@ -161,6 +161,7 @@ fn udp_conditions(spec: &UdpSpec, run: &Run) -> Vec<Condition> {
     let pace = match spec.pace() {
         Pace::Eco => "eco: sleeps to each deadline",
         Pace::Precise => "precise: spins before each deadline",
+        Pace::Flood => "flood: what is due leaves in bundles",
     };
     let mut conditions = vec![
         Condition::new("clients", spec.clients()),

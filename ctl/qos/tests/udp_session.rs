@@ -405,3 +405,35 @@ fn this_machine_is_measured_against_a_reflector_of_its_own() {
     assert!(floor.value.starts_with("round trip p50 0."), "{floor:?}");
     assert!(calibrate(Calibration { size: 43, ..calibration }, &progress, &cancel).is_err());
 }
+
+#[test]
+fn a_flood_leaves_in_bundles_and_every_probe_is_answered() {
+    let peer = Answering::echo();
+    // No more than fit into the peer's buffer: three full bundles and an open one, one probe, probes
+    // that are too large to be bundled.
+    for (count, size) in [(200, 64), (1, 44), (3, 40_000)] {
+        let schedule = Schedule::burst(count).expect("a schedule");
+        let spec = UdpSpec::new(peer.addr, schedule, size, LONG).expect("a spec");
+        let run = measure(&spec.with_pace(Pace::Flood));
+        let client = &run.clients[0];
+        let figures = figures(&run);
+        assert_eq!((figures.sent, figures.received), (u64::from(count), u64::from(count)));
+        assert_eq!((client.foreign, client.unsent, figures.duplicates), (0, 0, 0));
+        assert!(client.samples.iter().map(|sample| sample.seq).eq(0..count));
+        assert_eq!(figures.bytes, u64::from(count) * size as u64);
+    }
+}
+
+#[test]
+fn bundled_probes_share_a_send_time_and_paced_ones_do_not() {
+    let peer = Answering::echo();
+    let times = |pace| {
+        let spec = spec(&peer, Schedule::burst(128).expect("a schedule"), LONG).with_pace(pace);
+        let run = measure(&spec);
+        let mut times: Vec<_> = run.clients[0].samples.iter().map(|it| it.sent_at).collect();
+        times.dedup();
+        times.len()
+    };
+    assert_eq!(times(Pace::Flood), 2);
+    assert_eq!(times(Pace::Eco), 128);
+}

@@ -211,3 +211,11 @@ fn this_machine_is_measured_alone_or_beside_another_run() {
     let text = udp(&Echo::start(0), &["--calibrate"]).text();
     assert_has(&text, &["20 probes", "floor of this machine: round trip p50", "sent late by p50"]);
 }
+
+#[test]
+fn a_flood_is_sent_at_once() {
+    let text = udp_of(&["--flood", "--count", "100", "--size", "64"]).text();
+    assert_has(&text, &["100 probes", "All 100 were answered."]);
+    let complaint = udp_of(&["--flood", "--rate", "5"]).complaint(Exit::Usage);
+    assert_has(&complaint, &["--flood", "--rate <PER_S>"]);
+}

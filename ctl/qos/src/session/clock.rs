@@ -49,7 +49,7 @@ impl Clock {
         is_over: impl Fn() -> bool,
     ) -> bool {
         let wake_at = match pace {
-            Pace::Eco => deadline,
+            Pace::Eco | Pace::Flood => deadline,
             Pace::Precise => deadline.saturating_sub(Pace::SPIN),
         };
         loop {

@@ -1,13 +1,15 @@
 //! What the kernel knows of a datagram and of a socket: when it came in, how many were dropped.
 
-use std::io::IoSliceMut;
+use std::io::{IoSlice, IoSliceMut};
 use std::mem::size_of;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use nix::cmsg_space;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg, setsockopt, sockopt,
+};
 use nix::sys::time::TimeSpec;
 use rustix::io::Errno;
 
@@ -39,6 +41,16 @@ pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> Result<Arrival, 
         .map_err(|errno| Errno::from_raw_os_error(errno as i32))?;
     let stamped = message.cmsgs().ok().and_then(|mut found| found.find_map(stamp));
     Ok(Arrival { len: message.bytes, stamped })
+}
+
+/// Sends `datagrams`, each of `size` bytes, with one call (`UDP_SEGMENT`, udp(7)): what the network
+/// stack does for each datagram it does for all of them at once.
+pub(crate) fn send_bundle(socket: &UdpSocket, datagrams: &[u8], size: u16) -> Result<(), Errno> {
+    let control = [ControlMessage::UdpGsoSegments(&size)];
+    let vectors = [IoSlice::new(datagrams)];
+    sendmsg::<()>(socket.as_raw_fd(), &vectors, &control, MsgFlags::empty(), None)
+        .map(drop)
+        .map_err(|errno| Errno::from_raw_os_error(errno as i32))
 }
 
 fn stamp(message: ControlMessageOwned) -> Option<Duration> {
@@ -103,6 +115,18 @@ mod tests {
         sender.send(b"probe").unwrap();
         assert_eq!(receive(&receiver, &mut [0; 16]), Ok(Arrival { len: 5, stamped: None }));
         assert_eq!(receive(&receiver, &mut [0; 16]), Err(Errno::AGAIN));
+    }
+
+    #[test]
+    fn a_bundle_arrives_as_the_datagrams_that_it_is_of() {
+        let (sender, receiver) = pair();
+        send_bundle(&sender, b"onetwosix", 3).unwrap();
+        let mut buffer = [0; 16];
+        for expected in [b"one", b"two", b"six"] {
+            let arrival = receive(&receiver, &mut buffer).unwrap();
+            assert_eq!(&buffer[..arrival.len], expected);
+        }
+        assert!(send_bundle(&sender, &[0; 60_000], 2).is_err(), "more datagrams than a call takes");
     }
 
     #[test]

@@ -12,7 +12,9 @@ use rustix::thread::set_current_timer_slack;
 use selat_proto::stamp::{self, ErrorEstimate, SenderPacket};
 
 use super::client::Client;
+use super::kernel;
 use super::live::Live;
+use super::spec::{Pace, SIZE_MAX};
 use crate::schedule::Times;
 
 /// From the start of the clock to the first deadline, so that the first probe is not late.
@@ -27,11 +29,17 @@ pub(crate) fn send_all(live: &Live<'_>) -> Option<Errno> {
     // Best effort: with the default slack deadlines are met 50 µs later, and reported so.
     let _ = set_current_timer_slack(Some(TIMER_SLACK_NS));
     let mut sender = Sender::new(live);
-    for (due_at, client, seq) in Due::new(live) {
+    let mut probes = Due::new(live).peekable();
+    while let Some((due_at, client, seq)) = probes.next() {
         if !live.clock.wait_until(due_at, live.spec.pace(), || live.is_over()) {
             break;
         }
-        sender.send(client, seq);
+        let (now, mut count) = (live.clock.now(), 1);
+        let is_next = |next: &(Duration, &Client, u32)| next.1.id == client.id && next.0 <= now;
+        while count < sender.bundle_max && probes.next_if(is_next).is_some() {
+            count += 1;
+        }
+        sender.send_bundle(client, seq, count);
     }
     sender.first_failure
 }
@@ -39,6 +47,9 @@ pub(crate) fn send_all(live: &Live<'_>) -> Option<Errno> {
 struct Sender<'a> {
     live: &'a Live<'a>,
     datagram: Vec<u8>,
+    /// Room for as many as leave with one call, each with its padding.
+    bundle: Vec<u8>,
+    bundle_max: usize,
     first_failure: Option<Errno>,
 }
 
@@ -46,7 +57,38 @@ impl<'a> Sender<'a> {
     fn new(live: &'a Live<'a>) -> Self {
         let mut datagram = vec![0; live.spec.size()];
         stamp::tlv::request(&mut datagram[stamp::OPEN_LEN..]);
-        Self { live, datagram, first_failure: None }
+        let bundle_max = match live.spec.pace() {
+            Pace::Flood => (SIZE_MAX / datagram.len()).clamp(1, Pace::BUNDLE),
+            Pace::Eco | Pace::Precise => 1,
+        };
+        let bundle = datagram.repeat(bundle_max);
+        Self { live, datagram, bundle, bundle_max, first_failure: None }
+    }
+
+    /// Sends `count` probes from `first` on, with one call if there are several.
+    fn send_bundle(&mut self, client: &Client, first: u32, count: usize) {
+        let seqs = || (first..).take(count);
+        if count > 1 {
+            match self.attempt_bundle(client, first, count) {
+                Ok(()) => return seqs().for_each(|_| self.live.count_sent()),
+                // An earlier probe's: nothing was sent yet.
+                Err(error) if self.live.count_icmp(client, error) => {}
+                // This kernel, device or size takes no bundles.
+                Err(_) => self.bundle_max = 1,
+            }
+        }
+        seqs().for_each(|seq| self.send(client, seq));
+    }
+
+    fn attempt_bundle(&mut self, client: &Client, first: u32, count: usize) -> Result<(), Errno> {
+        let size = self.datagram.len();
+        let at = self.live.clock.now();
+        for (seq, datagram) in (first..).take(count).zip(self.bundle.chunks_exact_mut(size)) {
+            encode(self.live, client, seq, at, datagram)?;
+            client.log_sent(seq, at);
+        }
+        let segment = u16::try_from(size).map_err(|_| Errno::INVAL)?;
+        kernel::send_bundle(&client.socket, &self.bundle[..count * size], segment)
     }
 
     fn send(&mut self, client: &Client, seq: u32) {
@@ -65,14 +107,24 @@ impl<'a> Sender<'a> {
 
     fn attempt(&mut self, client: &Client, seq: u32) -> Result<(), Errno> {
         let at = self.live.clock.now();
-        let sent = self.live.clock.stamp(at);
-        let error = ErrorEstimate::UNSYNCHRONISED;
-        let probe = SenderPacket { seq, sent, error, ssid: client.ssid };
-        // The spec's smallest size is the packet's: it always fits.
-        probe.encode(&mut self.datagram).map_err(|_too_short| Errno::INVAL)?;
+        encode(self.live, client, seq, at, &mut self.datagram)?;
         client.log_sent(seq, at);
         send(&client.socket, &self.datagram, SendFlags::empty()).map(drop)
     }
+}
+
+/// Writes the packet of a probe that is sent `at`.
+fn encode(
+    live: &Live<'_>,
+    client: &Client,
+    seq: u32,
+    at: Duration,
+    datagram: &mut [u8],
+) -> Result<(), Errno> {
+    let (sent, error) = (live.clock.stamp(at), ErrorEstimate::UNSYNCHRONISED);
+    let probe = SenderPacket { seq, sent, error, ssid: client.ssid };
+    // The spec's smallest size is the packet's: it always fits.
+    probe.encode(datagram).map_err(|_too_short| Errno::INVAL)
 }
 
 impl Drop for Sender<'_> {

@@ -58,11 +58,17 @@ pub enum Pace {
     /// Sleeps to shortly before the deadline and spins the rest: within 1 µs at the median,
     /// for up to [`Pace::SPIN`] of CPU a probe.
     Precise,
+    /// As [`Pace::Eco`], but probes of a client that are due leave in bundles, with one call for up
+    /// to [`Pace::BUNDLE`]: the highest rate, at the price of small bursts and of one send time for
+    /// all of a bundle.
+    Flood,
 }
 
 impl Pace {
     /// How long [`Pace::Precise`] spins at most before each probe.
     pub const SPIN: Duration = Duration::from_micros(60);
+    /// Most probes of one bundle (the kernel's `UDP_MAX_SEGMENTS` where it was lowest).
+    pub const BUNDLE: usize = 64;
 }
 
 /// A UDP run that can be done.

@@ -56,6 +56,9 @@ pub(crate) struct Args {
     /// Keep deadlines within microseconds, at the price of CPU time
     #[arg(long)]
     precise: bool,
+    /// Send as fast as the kernel takes them, many with one call
+    #[arg(long, conflicts_with_all = ["precise", "pattern", "rate", "voip"])]
+    flood: bool,
     /// Take receive times in this process, not in the kernel, to see what that makes of them
     #[arg(long)]
     user_stamps: bool,
@@ -91,10 +94,18 @@ pub(super) async fn run(
     let plan = Plan {
         target: &args.target,
         clients: NonZeroU32::MIN,
-        schedule: args.spread.schedule(args.count, rate)?,
+        schedule: if args.flood {
+            Schedule::burst(args.count)?
+        } else {
+            args.spread.schedule(args.count, rate)?
+        },
         size: args.voip.map_or(args.size, Call::size),
         timeout: global.timeout.unwrap_or(REPLY_TIMEOUT),
-        pace: if args.precise { Pace::Precise } else { Pace::Eco },
+        pace: match (args.flood, args.precise) {
+            (true, _) => Pace::Flood,
+            (false, true) => Pace::Precise,
+            (false, false) => Pace::Eco,
+        },
         stamps: if args.user_stamps { StampSource::User } else { StampSource::Kernel },
     };
     args.files.check()?;
