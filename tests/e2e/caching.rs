@@ -232,3 +232,111 @@ fn a_field_that_is_not_to_be_cached_reaches_the_client_that_it_is_for() {
         ("", "1")
     );
 }
+
+#[test]
+fn parameters_that_do_not_tell_resources_apart_are_left_out() {
+    let origin = Origin::start();
+    origin.on_request("/?a=1&b=2", |request| Reply::fresh(&request.target));
+    let config = "udp = []\n[cache]\nquery_drop = [\"utm_*\", \"fbclid\"]\nquery_sort = true\n";
+    let proxyd = Daemon::caching(origin.address()).config(config).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    for (path, hit) in [
+        ("/?b=2&utm_source=mail&a=1", false),
+        ("/?a=1&b=2", true),
+        ("/?fbclid=x&b=2&a=1&utm_id=7", true),
+    ] {
+        let response = get(&mut client, path, &[]);
+        assert_eq!((response.text().as_str(), is_hit(&response)), ("/?a=1&b=2", hit), "{path}");
+    }
+    // An operator names it the same way.
+    let netctl = selat_tests::Netctl::new().proxyd(&proxyd);
+    let purged = netctl.json(&["cache", "purge", &proxyd.url("/?utm_source=ad&b=2&a=1")]);
+    assert_eq!(purged["purged_count"].as_u64(), Some(1), "{purged}");
+}
+
+#[test]
+fn who_authenticates_or_gets_a_cookie_shares_only_what_the_origin_shares() {
+    let with_cookie = |reply: Reply| reply.header("set-cookie", "who=me");
+    let state = |control: &str| Reply::status(200).header("cache-control", control).piece("x");
+    let modified = Reply::status(200).header("last-modified", "Wed, 01 Jan 2020 00:00:00 GMT");
+    for (name, reply, authorization, shared) in [
+        ("authenticated", state("max-age=60"), true, false),
+        ("authenticated, public", state("max-age=60, public"), true, true),
+        ("authenticated, for shared caches", state("s-maxage=60"), true, true),
+        ("cookie by heuristic", with_cookie(modified.piece("x")), false, false),
+        ("cookie, explicit", with_cookie(state("max-age=60, public")), false, true),
+    ] {
+        let origin = Origin::with("/", reply);
+        let proxyd = Daemon::caching(origin.address()).start();
+        let mut client = Client::connect(proxyd.address("http"));
+        let fields = [("authorization", "Basic eDp5")];
+        get(&mut client, "/", if authorization { &fields } else { &[] });
+        assert_eq!(is_hit(&get(&mut client, "/", &[])), shared, "{name}");
+    }
+}
+
+#[test]
+fn what_a_client_says_of_hosts_and_addresses_is_replaced() {
+    let origin = Origin::with("/", Reply::fresh("x"));
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    let claims = [
+        ("forwarded", "for=evil;host=evil"),
+        ("x-forwarded-for", "203.0.113.7"),
+        ("x-forwarded-host", "evil"),
+        ("x-forwarded-proto", "https"),
+        ("x-original-url", "/admin"),
+        ("x-rewrite-url", "/admin"),
+    ];
+    get(&mut client, "/", &claims);
+    let request = &origin.requests("/")[0];
+    let host = proxyd.address("http").to_string();
+    for (name, expected) in [
+        ("forwarded", ""),
+        ("x-forwarded-for", "127.0.0.1"),
+        ("x-forwarded-host", host.as_str()),
+        ("x-forwarded-proto", "http"),
+        ("x-original-url", ""),
+        ("x-rewrite-url", ""),
+    ] {
+        assert_eq!(request.header(name), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_cdn_obeys_the_field_that_is_meant_for_it() {
+    let reply = |cdn: &str| {
+        Reply::status(200)
+            .header("cache-control", "no-store")
+            .header("cdn-cache-control", cdn)
+            .piece("x")
+    };
+    for (switched_on, cdn, hit) in [
+        (true, "max-age=60", true),
+        (true, "no-store", false),
+        // RFC 9213 §2.2: a field that is no dictionary is as good as none.
+        (true, "max-age=60, &", false),
+        (false, "max-age=60", false),
+    ] {
+        let origin = Origin::with("/", reply(cdn));
+        let config = format!("udp = []\n[cache]\ncdn_cache_control = {switched_on}\n");
+        let proxyd = Daemon::caching(origin.address()).config(&config).start();
+        let mut client = Client::connect(proxyd.address("http"));
+        get(&mut client, "/", &[]);
+        assert_eq!(is_hit(&get(&mut client, "/", &[])), hit, "{cdn}, {switched_on}");
+    }
+}
+
+#[test]
+fn a_status_that_must_be_understood_to_be_stored_is_not_if_it_is_not() {
+    for (status, hit) in [(200, true), (599, false)] {
+        let reply = Reply::status(status)
+            .header("cache-control", "max-age=60, no-store, must-understand")
+            .piece("x");
+        let origin = Origin::with("/", reply);
+        let proxyd = Daemon::caching(origin.address()).start();
+        let mut client = Client::connect(proxyd.address("http"));
+        get(&mut client, "/", &[]);
+        assert_eq!(is_hit(&get(&mut client, "/", &[])), hit, "{status}");
+    }
+}

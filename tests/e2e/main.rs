@@ -3,6 +3,7 @@
 
 mod authority;
 mod cache_commands;
+mod cache_load;
 mod cache_operation;
 mod cache_safety;
 mod caching;

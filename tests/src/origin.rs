@@ -42,6 +42,7 @@ impl Request {
 enum Early {
     Interim(Box<Reply>),
     Wait(Gate),
+    HangUp,
 }
 
 #[derive(Clone, Debug)]
@@ -68,6 +69,14 @@ impl Reply {
     pub fn status(status: u16) -> Self {
         let (headers, early, steps) = (Vec::new(), Vec::new(), Vec::new());
         Self { status, headers, early, steps, body_bytes: Some(0), reads_content: true }
+    }
+
+    /// The end of the connection, and no answer.
+    #[must_use]
+    pub fn hang_up() -> Self {
+        let mut reply = Self::status(200);
+        reply.early.push(Early::HangUp);
+        reply
     }
 
     /// 200 with a body that is fresh for an hour.
@@ -154,6 +163,7 @@ impl Reply {
             match early {
                 Early::Interim(interim) => stream.write_all(interim.head().as_bytes())?,
                 Early::Wait(gate) => gate.pass(),
+                Early::HangUp => return Ok(false),
             }
         }
         stream.write_all(self.head().as_bytes())?;

@@ -218,9 +218,11 @@ fn an_operator_caps_every_lifetime() {
 
 #[test]
 fn a_hot_response_is_refreshed_early_the_likelier_the_later_and_the_dearer_it_is() {
-    let meta = Story::ok("Cache-Control: max-age=60").stored();
-    let wants = |seconds, fetch_ms, draw| {
-        wants_early_refresh(&meta, at(seconds), Duration::from_millis(fetch_ms), 1.0, draw)
+    let fetched_in =
+        |delay_s| Story::ok("Cache-Control: max-age=60").between(0.0, delay_s).stored();
+    let wants = |seconds, delay_ms: u32, draw| {
+        let meta = fetched_in(f64::from(delay_ms) / 1000.0);
+        wants_early_refresh(&meta, at(seconds), 1.0, draw)
     };
     assert!(!wants(0.0, 100, 0.5));
     assert!(wants(59.99, 100, 0.5));
@@ -233,5 +235,5 @@ fn a_hot_response_is_refreshed_early_the_likelier_the_later_and_the_dearer_it_is
     assert!(wants(59.0, 1000, f64::NAN) == wants(59.0, 1000, 1.0));
     // What is stale is not refreshed early but validated.
     assert!(!wants(61.0, 1000, 0.0));
-    assert!(!wants_early_refresh(&meta, at(59.9), Duration::from_secs(9), 0.0, 0.5));
+    assert!(!wants_early_refresh(&fetched_in(9.0), at(59.9), 0.0, 0.5));
 }

@@ -9,7 +9,10 @@ use std::{
 };
 
 use selat_core::{
-    cache::options::{CDN_CACHE_CONTROL, PolicyOptions, SetCookie},
+    cache::{
+        options::{CDN_CACHE_CONTROL, PolicyOptions, SetCookie},
+        query::QueryRules,
+    },
     relay::{Limits, UpstreamAddr},
 };
 use selat_proto::socket::{Daemon, status_socket};
@@ -30,6 +33,9 @@ use crate::{
 
 /// Most time that any timeout may be.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Most eagerness to refresh early.
+const EARLY_REFRESH_MAX: f64 = 100.0;
 
 /// Most bytes of memory that the cache may be given.
 const MEMORY_BYTES_MAX: u64 = 1 << 44;
@@ -55,6 +61,8 @@ pub struct Config {
     pub(crate) http_limits: HttpLimits,
     pub(crate) store: StoreLimits,
     pub(crate) policy: PolicyOptions,
+    pub(crate) query: QueryRules,
+    pub(crate) early_refresh: f64,
     /// Clients that may send `PURGE`.
     pub(crate) purge_allow: Vec<Network>,
     pub(crate) origin_limits: OriginLimits,
@@ -140,6 +148,15 @@ impl Config {
             http_limits: http_limits(layers),
             store: store_limits(layers),
             policy: policy(layers),
+            query: QueryRules {
+                drop: layers.many("cache.query_drop", text::text, Vec::new()),
+                sort: layers.one("cache.query_sort", text::truth, false),
+            },
+            early_refresh: layers.one(
+                "cache.early_refresh",
+                text::number_within(0.0, EARLY_REFRESH_MAX),
+                0.0,
+            ),
             purge_allow: layers.many("cache.purge_allow", Network::parse, Vec::new()),
             origin_limits: origin_limits(layers),
             relay: RelayLimits::settings(layers),

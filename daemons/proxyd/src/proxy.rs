@@ -10,7 +10,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use selat_core::cache::{key::CacheKey, options::PolicyOptions};
+use http::Uri;
+use selat_core::cache::{key::CacheKey, options::PolicyOptions, query::QueryRules};
 use selat_runtime::events::Events;
 
 use crate::{
@@ -55,6 +56,10 @@ pub(crate) struct Route {
     /// Sets this route's keys apart from those of others.
     pub(crate) namespace: &'static str,
     pub(crate) options: PolicyOptions,
+    /// Query parameters that do not tell resources apart.
+    pub(crate) query: QueryRules,
+    /// How eagerly hot responses are fetched before they are stale; 0 is not at all.
+    pub(crate) early_refresh: f64,
     /// Clients that may send `PURGE`.
     pub(crate) purge_allow: Vec<Network>,
     pub(crate) origins: Origins,
@@ -66,6 +71,22 @@ pub(crate) struct Route {
     pub(crate) filling_memory: Arc<Budget>,
     /// Variants stored of one resource.
     pub(crate) variants_max: usize,
+}
+
+impl Route {
+    /// The URI with its query as the rules have it; `None` where they change nothing.
+    pub(crate) fn rewritten(&self, uri: &Uri) -> Option<Uri> {
+        let query = uri.query().filter(|_| !self.query.is_empty())?;
+        let kept = self.query.apply(query);
+        if kept.as_deref() == Some(query) {
+            return None;
+        }
+        let path = uri.path();
+        let path_and_query = kept.map_or_else(|| path.to_owned(), |kept| format!("{path}?{kept}"));
+        let mut parts = uri.clone().into_parts();
+        parts.path_and_query = Some(path_and_query.parse().ok()?);
+        Uri::from_parts(parts).ok()
+    }
 }
 
 impl Proxy {

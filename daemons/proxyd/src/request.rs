@@ -7,6 +7,7 @@
 
 use std::{
     cell::RefCell,
+    mem,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -16,6 +17,7 @@ use http::{Method, Request, Response, StatusCode, Version, header, request};
 use hyper::body::Incoming;
 use selat_core::{
     cache::{
+        early::wants_early_refresh,
         key::CacheKey,
         policy::{Decision, lookup},
         reason::{HitReason, MissReason, PassReason, RevalidateReason},
@@ -109,6 +111,14 @@ impl<'r> Ask<'r> {
         self.head.method == Method::GET && Requested::of(&self.head.headers) == Requested::Whole
     }
 
+    /// Whether what is stored is to be fetched anew although it is fresh.
+    fn wants_early_refresh(&self, object: &Object, now: SystemTime) -> bool {
+        let eagerness = self.route.early_refresh;
+        // A draw in (0, 1].
+        let draw = || 1.0 - rand::random::<f64>();
+        eagerness > 0.0 && wants_early_refresh(&object.meta, now, eagerness, draw())
+    }
+
     /// What is stored for its key.
     pub(crate) fn stored(&self) -> Option<Arc<Resource>> {
         thread_local! {
@@ -129,8 +139,9 @@ pub(crate) async fn handle(
     request: Request<Incoming>,
 ) -> Response<ReplyBody> {
     let started = Instant::now();
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let route = proxy.route.load_full();
+    let asked = route.rewritten(&head.uri).map(|uri| mem::replace(&mut head.uri, uri));
     let (response, verdict) = match Ask::new(&proxy, &route, client, &head) {
         _ if own::is_for_server(&head) => (own::options(), Verdict::Refused),
         Ok(_) if via::loops(&head.headers, hop()) => refuse(StatusCode::LOOP_DETECTED, "via_loop"),
@@ -149,7 +160,7 @@ pub(crate) async fn handle(
         target: "access",
         %client,
         method = %head.method,
-        uri = %head.uri,
+        uri = %asked.as_ref().unwrap_or(&head.uri),
         status = response.status().as_u16(),
         cache = verdict.as_str(),
         elapsed_us = elapsed.as_micros(),
@@ -173,7 +184,7 @@ async fn answer(ask: &Ask<'_>, body: Incoming) -> Reply {
     match &decision {
         Decision::Serve(serve) => match object(serve.which) {
             Some(object) => {
-                if serve.wants_refresh() {
+                if serve.wants_refresh() || ask.wants_early_refresh(object, now) {
                     refresh(ask, object);
                 }
                 let served = reply::from_object(ask, object, now, CacheStatus::of(NAME, &decision));
@@ -207,7 +218,7 @@ async fn fetch(ask: &Ask<'_>, why: Why, stored: Stored<'_>) -> Reply {
     }
 }
 
-/// Validates a stale response that is being served, unless someone does already.
+/// Validates a response that is being served, unless someone does already.
 fn refresh(ask: &Ask<'_>, object: &Arc<Object>) {
     let Part::Leader(permit) = ask.proxy.join(&ask.key()) else { return };
     let (proxy, route) = (Arc::clone(ask.proxy), Arc::clone(ask.route));

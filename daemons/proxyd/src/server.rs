@@ -113,6 +113,8 @@ fn route(config: &Config, counters: &Arc<Counters>) -> Route {
     Route {
         namespace: NAMESPACE,
         options: config.policy.clone(),
+        query: config.query.clone(),
+        early_refresh: config.early_refresh,
         purge_allow: config.purge_allow.clone(),
         origins: Origins::new(config.origins.clone(), pool, Arc::clone(counters)),
         body_timeout: config.origin_limits.body_timeout,

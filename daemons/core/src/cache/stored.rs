@@ -25,6 +25,7 @@ pub struct StoredMeta {
     pub(crate) lifetime: Lifetime,
     pub(crate) staleness: Staleness,
     pub(crate) received: SystemTime,
+    pub(crate) delay: Duration,
     pub(crate) vary: Vary,
     pub(crate) etag: Option<HeaderValue>,
     pub(crate) last_modified: Option<HeaderValue>,
@@ -65,6 +66,7 @@ impl StoredMeta {
             lifetime: lifetime(status, headers, directives, times.response, options),
             staleness: Staleness::of(directives, options),
             received: times.response,
+            delay: times.response.duration_since(times.request).unwrap_or_default(),
             vary: Vary::of(headers, request),
             etag: headers.get(header::ETAG).cloned(),
             last_modified: modified.and_then(|_| headers.get(header::LAST_MODIFIED).cloned()),
@@ -127,6 +129,12 @@ impl StoredMeta {
     #[must_use]
     pub fn received(&self) -> SystemTime {
         self.received
+    }
+
+    /// How long the origin took to answer, to the head of the response.
+    #[must_use]
+    pub fn delay(&self) -> Duration {
+        self.delay
     }
 
     /// When the origin says it was last modified.

@@ -54,7 +54,7 @@ impl CacheService for CacheControl {
         request: Request<ShowEntryRequest>,
     ) -> Result<Response<ShowEntryResponse>, Status> {
         let url = request.into_inner().url;
-        let key = url::key(self.proxy.route.load().namespace, &url)?;
+        let key = url::key(&self.proxy.route.load(), &url)?;
         let stored = self.proxy.store.peek(key.as_str());
         let resource = stored
             .ok_or_else(|| Status::not_found(format!("nothing is stored for {}", key.uri())))?;
@@ -107,12 +107,12 @@ impl CacheControl {
 
     fn selection(&self, asked: PurgeRequest) -> Result<Selection, Status> {
         use purge_request::Selection as Asked;
-        let namespace = self.proxy.route.load().namespace;
+        let route = self.proxy.route.load();
         let empty = |what| Status::invalid_argument(format!("an empty {what} selects nothing"));
         match asked.selection {
-            Some(Asked::Url(url)) => Ok(Selection::Key(url::key(namespace, &url)?)),
+            Some(Asked::Url(url)) => Ok(Selection::Key(url::key(&route, &url)?)),
             Some(Asked::Prefix(prefix)) if prefix.is_empty() => Err(empty("prefix")),
-            Some(Asked::Prefix(prefix)) => Ok(Selection::prefix(namespace, &prefix)),
+            Some(Asked::Prefix(prefix)) => Ok(Selection::prefix(route.namespace, &prefix)),
             Some(Asked::Tag(tag)) if tag.is_empty() => Err(empty("tag")),
             Some(Asked::Tag(tag)) => Ok(Selection::Tag(tag.into())),
             Some(Asked::Regex(pattern)) if pattern.is_empty() => Err(empty("pattern")),

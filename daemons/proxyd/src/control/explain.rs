@@ -32,7 +32,7 @@ pub(super) fn explain(
 ) -> Result<ExplainResponse, Status> {
     let route = proxy.route.load();
     let (method, headers) = (method(&asked.method)?, headers(&asked.headers)?);
-    let uri = url::parse(&asked.url)?;
+    let uri = url::parse(&route, &asked.url)?;
     let key = CacheKey::new(route.namespace, &url::target(&asked.url, &uri, &headers)?);
     let stored = proxy.store.peek(key.as_str());
     let variants = stored.iter().flat_map(|resource| &resource.variants);

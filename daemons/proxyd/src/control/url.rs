@@ -4,24 +4,26 @@ use http::{HeaderMap, Uri};
 use selat_core::{cache::key::CacheKey, http::target::Target};
 use tonic::Status;
 
+use crate::proxy::Route;
+
 /// The key that a client's request for `url` has.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` where no client could ask for it.
-pub(super) fn key(namespace: &str, url: &str) -> Result<CacheKey, Status> {
-    let uri = parse(url)?;
+pub(super) fn key(route: &Route, url: &str) -> Result<CacheKey, Status> {
+    let uri = parse(route, url)?;
     let headers = HeaderMap::new();
-    Ok(CacheKey::new(namespace, &target(url, &uri, &headers)?))
+    Ok(CacheKey::new(route.namespace, &target(url, &uri, &headers)?))
 }
 
-/// The URI.
+/// The URI, as the route rewrites it.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` where it is none of `http`.
-pub(super) fn parse(url: &str) -> Result<Uri, Status> {
+pub(super) fn parse(route: &Route, url: &str) -> Result<Uri, Status> {
     let uri: Uri = url.parse().map_err(|_| wrong(url, "it cannot be read"))?;
     if uri.scheme_str() == Some("http") {
-        Ok(uri)
+        Ok(route.rewritten(&uri).unwrap_or(uri))
     } else {
         Err(wrong(url, "it does not begin with http://"))
     }
