@@ -3,20 +3,26 @@
 //!
 //! Content that outgrows what may be stored, or the memory there is for that, is passed on through a
 //! window: no further reader may join, what all have read is let go, and the feed waits for the
-//! slowest. Where the last reader leaves, the feed ends unless little is left.
+//! slowest. One that is too slow for the others is cut off. Where the last reader leaves, the feed
+//! ends unless little is left.
 
 use std::{
     collections::VecDeque,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use selat_core::cache::{reason::StoreRefusal, stored::StoredMeta};
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
+use tracing::debug;
 
 use super::{
     budget::Share,
@@ -25,6 +31,9 @@ use super::{
 
 /// Octets that the feed may be ahead of the slowest reader once the content is too large to store.
 const WINDOW_BYTES: usize = 1 << 20;
+
+/// Time for which others wait for a reader in all, until it has taken a window's worth.
+const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Octets that are still fetched when the last reader has left: the next one will be glad of them.
 const UNREAD_BYTES_MAX: u64 = 256 << 10;
@@ -63,6 +72,9 @@ struct State {
     memory: Share,
     /// Octets that had arrived when the last reader left.
     unread_from: Option<u64>,
+    /// How long readers have waited for slower ones since the last window's worth was let go.
+    waited: Duration,
+    let_go_bytes: usize,
     readers: Vec<Option<Place>>,
 }
 
@@ -70,6 +82,8 @@ struct State {
 #[derive(Debug, Default)]
 struct Place {
     next: usize,
+    /// Octets taken since the last time that slow readers were cut off or a window's worth was let go.
+    taken_bytes: usize,
     waker: Option<Waker>,
 }
 
@@ -90,6 +104,8 @@ impl Filling {
             refusal: None,
             memory,
             unread_from: None,
+            waited: Duration::ZERO,
+            let_go_bytes: 0,
             readers: Vec::new(),
         };
         let (state, taken) = (Mutex::new(state), Notify::new());
@@ -192,16 +208,28 @@ impl Filling {
     async fn wait_for_readers(&self) -> Result<(), Abandoned> {
         loop {
             let taken = self.taken.notified();
-            {
-                let state = self.lock();
+            let patience = {
+                let mut state = self.lock();
                 if state.readers.iter().all(Option::is_none) {
                     return Err(Abandoned);
                 }
-                if state.pieces.iter().map(Bytes::len).sum::<usize>() < WINDOW_BYTES {
+                if state.behind(state.gone) < WINDOW_BYTES {
                     return Ok(());
                 }
-            }
-            taken.await;
+                if state.waited >= WAIT_MAX {
+                    state.cut_off_slow();
+                    continue;
+                }
+                state.someone_waits().then(|| WAIT_MAX - state.waited)
+            };
+            let Some(patience) = patience else {
+                taken.await;
+                continue;
+            };
+            let since = Instant::now();
+            // Whether someone took a piece or time is up, the next turn sees.
+            let _ = timeout(patience, taken).await;
+            self.lock().waited += since.elapsed();
         }
     }
 
@@ -222,6 +250,43 @@ impl State {
         {
             self.memory.shrink(piece.len() as u64);
             self.gone += 1;
+            self.let_go_bytes += piece.len();
+        }
+        if self.let_go_bytes >= WINDOW_BYTES {
+            self.begin_period();
+        }
+    }
+
+    /// Octets from the piece with this number on.
+    fn behind(&self, next: usize) -> usize {
+        self.pieces.iter().skip(next - self.gone).map(Bytes::len).sum()
+    }
+
+    /// Whether a reader has read all that there is.
+    fn someone_waits(&self) -> bool {
+        let all = self.gone + self.pieces.len();
+        self.readers.iter().flatten().any(|place| place.next == all)
+    }
+
+    /// Cuts off who is a window behind and has not taken as much while others waited.
+    fn cut_off_slow(&mut self) {
+        for slot in 0..self.readers.len() {
+            let Some(place) = &self.readers[slot] else { continue };
+            if place.taken_bytes < WINDOW_BYTES && self.behind(place.next) >= WINDOW_BYTES {
+                debug!("a reader that others waited for was cut off");
+                if let Some(waker) = self.readers[slot].take().and_then(|place| place.waker) {
+                    waker.wake();
+                }
+            }
+        }
+        self.begin_period();
+        self.let_go();
+    }
+
+    fn begin_period(&mut self) {
+        (self.waited, self.let_go_bytes) = (Duration::ZERO, 0);
+        for place in self.readers.iter_mut().flatten() {
+            place.taken_bytes = 0;
         }
     }
 
@@ -263,10 +328,12 @@ impl Body for Reader {
         let mut guard = this.filling.lock();
         let state = &mut *guard;
         let Some(place) = state.readers.get_mut(this.slot).and_then(Option::as_mut) else {
-            return Poll::Ready(None);
+            // It was cut off: its place is let go before it is.
+            return Poll::Ready(Some(Err(CutOff)));
         };
         if let Some(piece) = state.pieces.get(place.next - state.gone).cloned() {
             place.next += 1;
+            place.taken_bytes += piece.len();
             this.read += piece.len() as u64;
             if state.refusal.is_some() {
                 state.let_go();

@@ -19,6 +19,8 @@ use selat_core::{
 use super::*;
 use crate::cache::budget::Budget;
 
+const PIECE_BYTES: u64 = 64 << 10;
+
 const OBJECT_BYTES_MAX: u64 = 8 << 20;
 
 fn meta() -> StoredMeta {
@@ -101,4 +103,71 @@ async fn content_beyond_the_memory_for_fills_passes_through() {
     assert!(other.end(Ok(())).is_some());
     // What is stored is the store's to count.
     assert_eq!(feed(&filling(None, &budget), 1000).await, Ok(None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_takes_nothing_is_cut_off_where_others_wait_for_it() {
+    let budget = Arc::new(Budget::new(0));
+    let filling = filling(None, &budget);
+    let mut stuck = filling.reader().unwrap();
+    let mut reader = filling.reader().unwrap();
+    let pieces = 8 * WINDOW_BYTES as u64 / PIECE_BYTES;
+    let feeding = async {
+        for _ in 0..pieces {
+            feed(&filling, PIECE_BYTES).await.unwrap();
+        }
+        filling.end(Ok(()));
+    };
+    let reading = async {
+        let mut bytes = 0;
+        while let Some(frame) = reader.frame().await {
+            bytes += frame.unwrap().into_data().unwrap().len() as u64;
+        }
+        bytes
+    };
+    let started = Instant::now();
+    let ((), bytes) = tokio::join!(feeding, reading);
+    assert_eq!(bytes, pieces * PIECE_BYTES);
+    assert!(started.elapsed() < WAIT_MAX * 2, "{:?}", started.elapsed());
+    assert_eq!(stuck.frame().await.unwrap().unwrap_err(), CutOff);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_keeps_up_a_little_is_waited_for() {
+    let budget = Arc::new(Budget::new(0));
+    let filling = filling(None, &budget);
+    let mut slow = filling.reader().unwrap();
+    let mut reader = filling.reader().unwrap();
+    let pieces = 4 * WINDOW_BYTES as u64 / PIECE_BYTES;
+    let pause = WAIT_MAX * 3 / 4 / (WINDOW_BYTES as u64 / PIECE_BYTES) as u32;
+    let feeding = async {
+        for _ in 0..pieces {
+            feed(&filling, PIECE_BYTES).await.unwrap();
+        }
+        filling.end(Ok(()));
+    };
+    let slowly = async {
+        while let Some(frame) = slow.frame().await {
+            frame.unwrap();
+            tokio::time::sleep(pause).await;
+        }
+    };
+    let reading = async { while reader.frame().await.transpose().unwrap().is_some() {} };
+    tokio::join!(feeding, slowly, reading);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_nobody_waits_for_may_be_as_slow_as_it_likes() {
+    let budget = Arc::new(Budget::new(0));
+    let filling = filling(None, &budget);
+    let mut only = filling.reader().unwrap();
+    let feeding = async {
+        feed(&filling, WINDOW_BYTES as u64).await.unwrap();
+        filling.end(Ok(()));
+    };
+    let reading = async {
+        tokio::time::sleep(WAIT_MAX * 10).await;
+        while only.frame().await.transpose().unwrap().is_some() {}
+    };
+    tokio::join!(feeding, reading);
 }
