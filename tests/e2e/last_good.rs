@@ -132,6 +132,15 @@ fn without_a_last_good_file_that_serves_a_broken_one_ends_with_78() {
 }
 
 #[test]
+fn what_keeps_the_last_good_file_from_serving_does_not_hide_why_it_was_needed() {
+    let kept = Kept::new();
+    let live = kept.knowing_state(Daemon::websrvd()).config(&kept.good("")).start();
+    let (status, log) = kept.again(&live, BROKEN).fail();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("colour") && log.contains("a daemon that is running"), "{log}");
+}
+
+#[test]
 fn a_state_directory_that_takes_nothing_is_no_reason_not_to_serve() {
     let kept = Kept::new();
     let nowhere = kept.state.path().join("missing");

@@ -6,7 +6,7 @@ use std::{io, sync::Arc, time::Duration};
 use selat_proto::{socket::Daemon as Program, v1};
 use tokio::{task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::{
     control::{self, ControlError, DaemonControl, Orders, State, Vitals},
@@ -146,7 +146,7 @@ async fn serve_and_drain<D: Daemon>(daemon: &mut D, supervision: Supervision<'_,
     daemon.drain().await;
 }
 
-/// Says what it serves: the configuration on disk, which is then the last good one, or the one before.
+/// Notes what it serves: the configuration on disk, which is then the last good one, or the one before.
 fn begun(begin: Begin, last_good: &LastGood, vitals: &Vitals) {
     match begin {
         Begin::OnDisk(held) => {
@@ -154,11 +154,9 @@ fn begun(begin: Begin, last_good: &LastGood, vitals: &Vitals) {
             vitals.update(|current| current.state = State::Serving);
         }
         Begin::LastGood(errors) => {
-            let reason = errors.to_string();
-            error!(reason, "DEGRADED: configuration refused, the last good one serves");
             vitals.update(|current| {
                 current.state = State::Degraded;
-                current.config_error.clone_from(&reason);
+                current.config_error = errors.to_string();
             });
         }
     }

@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use selat_proto::{socket::Daemon, v1::Listener};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     config::{ConfigErrors, Sources},
@@ -133,6 +133,11 @@ where
     F: Future<Output = Result<(), E>>,
 {
     let log = LogControl::begin(config.log_filter())?;
+    if let Begin::LastGood(errors) = &origin.begin {
+        // Before anything else can fail, too: the sockets of the last good one may be taken.
+        let reason = errors.to_string();
+        error!(reason, "DEGRADED: configuration refused, beginning with the last good one");
+    }
     raise_descriptor_limit();
     let sockets = Inherited::from_service_manager()?;
     let ended = workers::control_plane(async {
