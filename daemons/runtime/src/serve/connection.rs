@@ -1,6 +1,6 @@
 //! One HTTP connection: HTTP/1.1, or HTTP/2 where the client begins with its preface.
 
-use std::{error::Error, pin::pin, time::Duration};
+use std::{error::Error, io, pin::pin, time::Duration};
 
 use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
@@ -9,7 +9,7 @@ use hyper::{
     server::conn::{http1, http2},
     service::{Service, service_fn},
 };
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpStream, time};
 use tracing::debug;
 
@@ -18,6 +18,7 @@ use super::{
     deadline::WriteDeadline,
     interim::{Interims, WithInterims},
     opening::{Opening, Reopened},
+    streams::{Paced, Streams},
 };
 
 /// Time between pings to a silent HTTP/2 client, and for its answer.
@@ -31,8 +32,7 @@ where
     S: Service<Request<Incoming>, Response = Response<B>> + Send + Sync,
     S::Error: Into<BoxError>,
     S::Future: Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
+    B: Body<Data: Send + Unpin> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
     connection_with_interims(stream, service, &Interims::default(), limits, drain).await;
@@ -49,8 +49,7 @@ pub async fn connection_with_interims<S, B>(
     S: Service<Request<Incoming>, Response = Response<B>> + Send + Sync,
     S::Error: Into<BoxError>,
     S::Future: Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
+    B: Body<Data: Send + Unpin> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
     let ended = async {
@@ -134,22 +133,34 @@ where
     S: Service<Request<Incoming>, Response = Response<B>>,
     S::Error: Into<BoxError>,
     S::Future: Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
+    B: Body<Data: Send + Unpin> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
+    let paced = service_fn(|request| {
+        let answer = service.call(request);
+        async move { Ok::<_, S::Error>(answer.await?.map(Paced::new)) }
+    });
+    let streams = Streams::new(limits.write_timeout);
     let head_bytes = u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX);
-    let connection = http2::Builder::new(TokioExecutor::new())
+    let connection = http2::Builder::new(streams.clone())
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams_max)
         .max_header_list_size(head_bytes)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_INTERVAL)
-        .serve_connection(io, service);
+        .serve_connection(io, paced);
     let mut connection = pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return Ok(ended?),
-        () = drain.begun() => connection.as_mut().graceful_shutdown(),
+        () = drain.begun() => {}
+        () = streams.idle(limits.header_timeout) => {}
     }
-    Ok(connection.await?)
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        ended = connection => Ok(ended?),
+        // It says nothing to that, or does not take the end of a response.
+        () = streams.idle(limits.header_timeout) => {
+            Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not go").into())
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod deadline;
 mod interim;
 mod listeners;
 mod opening;
+mod streams;
 
 use std::{sync::Arc, time::Duration};
 
@@ -39,7 +40,7 @@ pub struct HttpLimits {
     pub headers_max: usize,
     /// Time for a request's head to arrive, and so the time that a connection may be idle.
     pub header_timeout: Duration,
-    /// Time in which a client must take at least some bytes of a response.
+    /// Time in which a client must take at least some bytes of a response; over HTTP/2, 16 KiB or its end.
     pub write_timeout: Duration,
     /// HTTP/2 streams open at once on one connection.
     pub streams_max: u32,
