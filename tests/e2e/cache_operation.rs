@@ -173,6 +173,19 @@ fn purge_by_http_is_for_those_who_may() {
 }
 
 #[test]
+fn a_purge_is_logged_with_who_asked_and_what_for() {
+    let mut news = News::with("[cache]\npurge_allow = [\"127.0.0.1\"]\n");
+    news.purge(&["--tag", "article", "--soft"]);
+    let line = news.proxyd.process().wait_for_log("selection=tag article");
+    for part in ["actor=uid=", "marked stale", "variants=3"] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    news.client.request("PURGE", "/list", &[]).unwrap();
+    let line = news.proxyd.process().wait_for_log("actor=client=127.0.0.1:");
+    assert!(line.contains("/list") && line.contains("variants=1"), "{line}");
+}
+
+#[test]
 fn a_listing_is_narrowed_by_tag() {
     let news = News::start();
     let urls = |arguments: &[&str]| -> Vec<String> {
