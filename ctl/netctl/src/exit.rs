@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use selat_qos::schedule::ScheduleError;
 use selat_qos::session::SpecError;
+use selat_qos::sweep::SweepError;
 
 use crate::client::ControlError;
 use crate::cmd::qos::Unmet;
@@ -79,7 +80,9 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
     if let Some(error) = cause.downcast_ref::<Unmet>() {
         return Some(error.exit());
     }
-    if cause.is::<Misuse>() || cause.is::<ScheduleError>() || cause.is::<SpecError>() {
+    let is_measure =
+        cause.is::<ScheduleError>() || cause.is::<SpecError>() || cause.is::<SweepError>();
+    if cause.is::<Misuse>() || is_measure {
         return Some(Exit::Usage);
     }
     // Whoever reads our output has read enough.

@@ -5,7 +5,8 @@
 //! 3. [`analysis`] (pure) makes figures of them, each under its formula.
 //! 4. [`grade`] (pure) says what the figures are worth to a person.
 //! 5. [`report`] writes rows: CSV, JSON, HTML; and every sample, to be read again.
-//! 6. [`compare`] (pure) says what changed between two runs.
+//! 6. [`compare`] (pure) says what changed between two runs, [`sweep`] (pure) which rates a path
+//!    carries.
 
 pub mod analysis;
 pub mod compare;
@@ -14,3 +15,4 @@ pub mod report;
 pub mod sample;
 pub mod schedule;
 pub mod session;
+pub mod sweep;

@@ -13,6 +13,7 @@ mod http;
 mod live;
 mod pattern;
 mod report;
+mod sweep;
 mod threshold;
 mod udp;
 
@@ -48,6 +49,7 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) enum Command {
     Udp(udp::Args),
     Clients(clients::Args),
+    Sweep(sweep::Args),
     Report(again::Args),
     Compare(compare::Args),
     Calibrate(calibrate::Args),
@@ -61,6 +63,7 @@ pub(crate) async fn run(
     match command {
         Command::Udp(args) => udp::run(args, global, output).await,
         Command::Clients(args) => clients::run(args, global, output).await,
+        Command::Sweep(args) => sweep::run(args, global, output).await,
         Command::Report(args) => again::run(args, output),
         Command::Compare(args) => compare::run(args, output),
         Command::Calibrate(args) => calibrate::run(args, output).await,

@@ -219,3 +219,22 @@ fn a_flood_is_sent_at_once() {
     let complaint = udp_of(&["--flood", "--rate", "5"]).complaint(Exit::Usage);
     assert_has(&complaint, &["--flood", "--rate <PER_S>"]);
 }
+
+#[test]
+fn a_sweep_raises_the_rate_until_the_path_gives_way() {
+    let echo = Echo::start(0);
+    let sweep = |echo: &Echo, more: &[&str]| {
+        let target = echo.address.to_string();
+        let duration = ["--duration", "100ms", "--timeout", "200ms"];
+        netctl(&[&["-o", "json", "qos", "sweep", &target][..], &duration, more].concat())
+    };
+    let document = sweep(&echo, &["--from", "50", "--to", "200", "--steps", "3"]).json();
+    let steps = document["steps"].as_array().unwrap();
+    let sent: Vec<_> = steps.iter().map(|step| step["sent"].as_u64()).collect();
+    assert_eq!(sent, [Some(5), Some(10), Some(20)], "{document}");
+    assert!(steps.iter().all(|step| step["lost"] == 0), "{document}");
+    let complaint = sweep(&echo, &["--from", "9", "--to", "8"]).complaint(Exit::Usage);
+    assert_has(&complaint, &["rates from 9 to 8 a second: they must rise"]);
+    let silent = sweep(&Echo::start(1), &["--from", "50", "--to", "60", "--steps", "2"]);
+    assert_has(&silent.complaint(Exit::Unreachable), &["nothing came back from"]);
+}
