@@ -48,6 +48,30 @@ fn loss_on_the_way_back_counts_too() {
 }
 
 #[test]
+fn the_way_on_which_each_probe_was_lost_is_told() {
+    let up = Pattern { drop_every: 10, ..Pattern::default() };
+    let down = Pattern { drop_every: 9, ..Pattern::default() };
+    // 176 of 195 come through, of which the answers to 157 come back, that to the last among them.
+    let result = measure(&System::start(), up, down, 195);
+    assert_eq!(counts(&result), [195, 157, 38, 0, 0]);
+    let ways = ["lost_up", "lost_down", "lost_unknown"].map(|name| result[name].as_u64());
+    assert_eq!(ways, [Some(19), Some(19), Some(0)], "{result}");
+}
+
+#[test]
+fn each_way_takes_its_half_of_a_delay_that_is_the_same_on_both() {
+    let way = Pattern { delay: Duration::from_millis(40), ..Pattern::default() };
+    let result = measure(&System::start(), way, way, 100);
+    let number = |name: &str| result[name].as_f64().unwrap();
+    for name in ["one_way_up_p50_ms", "one_way_down_p50_ms"] {
+        let error = number("one_way_error_ms");
+        assert!((number(name) - 40.0).abs() <= error, "{name} in {result}");
+    }
+    // Both clocks are this machine's.
+    assert!(number("clock_offset_ms").abs() <= number("one_way_error_ms"), "{result}");
+}
+
+#[test]
 fn duplicates_are_counted_and_are_no_answers_of_their_own() {
     // The last is not among them: a run ends with its first answer.
     let down = Pattern { duplicate_every: 30, ..Pattern::default() };
