@@ -106,7 +106,11 @@ impl Epochs {
             self.slot(hash).remember(hash);
         } else {
             let mut purges = self.purges.write().unwrap_or_else(PoisonError::into_inner);
-            purges.remember(selection.clone());
+            purges.remember(match selection {
+                // A compiled pattern may be large, and no request is to run one.
+                Selection::Pattern(_) => Selection::All,
+                other => other.clone(),
+            });
         }
     }
 

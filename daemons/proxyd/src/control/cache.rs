@@ -22,6 +22,9 @@ use crate::{
     purge::Purge,
 };
 
+/// Octets of a prefix or a tag: more than any URL that a client can ask for.
+const SELECTION_BYTES_MAX: usize = 16 << 10;
+
 /// What the service answers from, and where its orders go.
 #[derive(Debug)]
 pub(crate) struct CacheControl {
@@ -108,14 +111,21 @@ impl CacheControl {
     fn selection(&self, asked: PurgeRequest) -> Result<Selection, Status> {
         use purge_request::Selection as Asked;
         let route = self.proxy.route.load();
-        let empty = |what| Status::invalid_argument(format!("an empty {what} selects nothing"));
+        let wrong = |what| {
+            Status::invalid_argument(format!("a {what} has 1 to {SELECTION_BYTES_MAX} octets"))
+        };
+        let fits = |text: &str| (1..=SELECTION_BYTES_MAX).contains(&text.len());
         match asked.selection {
             Some(Asked::Url(url)) => Ok(Selection::Key(url::key(&route, &url)?)),
-            Some(Asked::Prefix(prefix)) if prefix.is_empty() => Err(empty("prefix")),
-            Some(Asked::Prefix(prefix)) => Ok(Selection::prefix(route.namespace, &prefix)),
-            Some(Asked::Tag(tag)) if tag.is_empty() => Err(empty("tag")),
-            Some(Asked::Tag(tag)) => Ok(Selection::Tag(tag.into())),
-            Some(Asked::Regex(pattern)) if pattern.is_empty() => Err(empty("pattern")),
+            Some(Asked::Prefix(prefix)) if fits(&prefix) => {
+                Ok(Selection::prefix(route.namespace, &prefix))
+            }
+            Some(Asked::Prefix(_)) => Err(wrong("prefix")),
+            Some(Asked::Tag(tag)) if fits(&tag) => Ok(Selection::Tag(tag.into())),
+            Some(Asked::Tag(_)) => Err(wrong("tag")),
+            Some(Asked::Regex(pattern)) if pattern.is_empty() => {
+                Err(Status::invalid_argument("an empty pattern selects nothing"))
+            }
             Some(Asked::Regex(pattern)) => {
                 Selection::pattern(&pattern, !asked.unanchored).map_err(Status::invalid_argument)
             }
