@@ -22,7 +22,7 @@ use crate::{
     purge::Purge,
 };
 
-/// Octets of a prefix or a tag: more than any URL that a client can ask for.
+/// Octets of a prefix or a tag: purges are remembered for a while.
 const SELECTION_BYTES_MAX: usize = 16 << 10;
 
 /// What the service answers from, and where its orders go.
