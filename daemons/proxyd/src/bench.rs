@@ -71,7 +71,7 @@ impl Bench {
     pub fn store(&self, number: u64, tag: &str) -> bool {
         let key = key(number, tag);
         let Some(object) = self.object(tag) else { return false };
-        self.store.put(&key, self.store.ticket(&key), &self.request, Arc::new(object), 8)
+        self.store.put(&key, self.store.ticket(&key), &self.request, Arc::new(object), 8).is_ok()
     }
 
     fn object(&self, tag: &str) -> Option<Object> {

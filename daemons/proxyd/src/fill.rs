@@ -14,7 +14,7 @@ use selat_core::cache::{
 
 use crate::{
     cache::{
-        content::{Content, Gather},
+        content::Content,
         epochs::Ticket,
         filling::{CutOff, Filling},
         flight::Permit,
@@ -86,11 +86,11 @@ impl Fill {
 
     /// Why what arrived cannot be stored, if so.
     async fn feed(&mut self, mut body: OriginBody) -> Result<Option<StoreRefusal>, CutOff> {
-        let mut gather = Gather::new(body.length());
+        self.filling.expect(body.length());
         self.feed_rest(Place::Before).await?;
         while let Some(frame) = body.frame().await {
             let Ok(arrived) = frame.map_err(|_| CutOff)?.into_data() else { continue };
-            let refusal = self.filling.feed(&mut gather, &arrived).await.map_err(|_| CutOff)?;
+            let refusal = self.filling.feed(&arrived).await.map_err(|_| CutOff)?;
             if refusal.is_some() {
                 self.permit = None;
             }
@@ -123,11 +123,7 @@ impl Fill {
             uses: Uses::default(),
         });
         let Self { proxy, key, ticket, request, variants_max, .. } = self;
-        if proxy.store.put(key, *ticket, request, object, *variants_max) {
-            Ok(())
-        } else {
-            Err(StoreRefusal::Superseded)
-        }
+        proxy.store.put(key, *ticket, request, object, *variants_max)
     }
 
     /// What arrived, together with the part that it extends.

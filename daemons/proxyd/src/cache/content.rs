@@ -7,22 +7,39 @@ use bytes::{Bytes, BytesMut};
 /// Octets of a block. Content that is shorter is one block of just its length.
 const BLOCK_BYTES: usize = 256 << 10;
 
+/// Octets of the first block of content whose length is not known.
+const FIRST_BLOCK_BYTES: usize = 16 << 10;
+
+/// Share of unknown content that a further block may be, and so be wasted.
+const BLOCK_SHARE: usize = 8;
+
+/// Octets of a piece of content that is arriving, as long as more come: what keeping a piece costs is little
+/// beside it.
+const PIECE_BYTES: usize = 4 << 10;
+
 /// Content that is complete. Cloning it copies a pointer.
 #[derive(Clone, Debug)]
 pub(crate) struct Content {
     pieces: Arc<[Bytes]>,
     length: u64,
+    /// Octets of its blocks that it does not use.
+    spare: u64,
 }
 
 impl Content {
+    /// Content in pieces that are blocks, or parts that fill theirs.
     pub(crate) fn new(pieces: Vec<Bytes>) -> Self {
-        let length = pieces.iter().map(|piece| piece.len() as u64).sum();
-        let pieces = if pieces.len() > 1 && length <= BLOCK_BYTES as u64 {
-            Arc::from([Bytes::from(pieces.concat())])
-        } else {
-            Arc::from(pieces)
-        };
-        Self { pieces, length }
+        Self::with_spare(pieces, 0)
+    }
+
+    /// Content in pieces whose last block has `spare` octets left.
+    pub(crate) fn with_spare(pieces: Vec<Bytes>, spare: usize) -> Self {
+        let length: usize = pieces.iter().map(Bytes::len).sum();
+        let crowded = pieces.len() > 1 + length / PIECE_BYTES;
+        let wasteful = length <= BLOCK_BYTES && (pieces.len() > 1 || spare > 0);
+        let (pieces, spare) =
+            if crowded || wasteful { (packed(&pieces, length), 0) } else { (pieces, spare) };
+        Self { pieces: pieces.into(), length: length as u64, spare: spare as u64 }
     }
 
     /// Octets that it holds.
@@ -32,7 +49,7 @@ impl Content {
 
     /// Bytes of memory that it takes.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.length + (self.pieces.len() * size_of::<Bytes>()) as u64
+        self.length + self.spare + (self.pieces.len() * size_of::<Bytes>()) as u64
     }
 
     /// Its pieces, in order.
@@ -53,36 +70,83 @@ impl Content {
             }
             start = end;
         }
-        Self { pieces: pieces.into(), length: range.end - range.start }
+        Self { pieces: pieces.into(), length: range.end - range.start, spare: 0 }
     }
 }
 
-/// Gathers content as it arrives into blocks that waste no memory, whatever buffers it arrived in.
+/// The same octets in as few blocks as can be.
+fn packed(pieces: &[Bytes], length: usize) -> Vec<Bytes> {
+    let (mut blocks, mut left) = (Vec::with_capacity(length.div_ceil(BLOCK_BYTES)), length);
+    let mut block = BytesMut::with_capacity(left.min(BLOCK_BYTES));
+    for piece in pieces {
+        let mut rest = &piece[..];
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(left.min(BLOCK_BYTES) - block.len()));
+            block.extend_from_slice(now);
+            rest = later;
+            if block.len() == left.min(BLOCK_BYTES) {
+                left -= block.len();
+                let full =
+                    std::mem::replace(&mut block, BytesMut::with_capacity(left.min(BLOCK_BYTES)));
+                blocks.push(full.freeze());
+            }
+        }
+    }
+    blocks
+}
+
+/// Gathers content as it arrives into blocks that waste little memory, whatever buffers it arrived in.
 #[derive(Debug)]
 pub(crate) struct Gather {
     block: BytesMut,
-    expected: u64,
+    /// Octets that are still to come, where that is known.
+    expected: Option<usize>,
+    gathered: usize,
 }
 
 impl Gather {
     /// For content of `expected` octets, as far as that is known.
     pub(crate) fn new(expected: Option<u64>) -> Self {
-        Self { block: BytesMut::new(), expected: expected.unwrap_or(0) }
+        let expected = expected.and_then(|octets| usize::try_from(octets).ok());
+        Self { block: BytesMut::new(), expected, gathered: 0 }
     }
 
-    /// Takes in what arrived and passes it on in pieces that are the cache's own.
+    /// Takes in what arrived and passes on what makes pieces, which are the cache's own. What is too short for
+    /// one is [`Gather::unfinished`].
     pub(crate) fn take(&mut self, mut arrived: &[u8], mut keep: impl FnMut(Bytes)) {
         while !arrived.is_empty() {
             if self.block.capacity() == 0 {
-                let expected = usize::try_from(self.expected).unwrap_or(BLOCK_BYTES);
-                self.block = BytesMut::with_capacity(expected.max(arrived.len()).min(BLOCK_BYTES));
+                self.block = BytesMut::with_capacity(self.next_block_bytes(arrived.len()));
             }
-            let fits = arrived.len().min(self.block.capacity());
+            let fits = arrived.len().min(self.block.capacity() - self.block.len());
             let (now, later) = arrived.split_at(fits);
             self.block.extend_from_slice(now);
-            self.expected = self.expected.saturating_sub(fits as u64);
-            keep(self.block.split().freeze());
+            self.gathered += fits;
+            self.expected = self.expected.map(|octets| octets.saturating_sub(fits));
+            if self.block.len() >= PIECE_BYTES || self.block.len() == self.block.capacity() {
+                keep(self.block.split().freeze());
+            }
             arrived = later;
+        }
+    }
+
+    /// What has arrived since the last piece.
+    pub(crate) fn unfinished(&self) -> &[u8] {
+        &self.block
+    }
+
+    /// What has arrived since the last piece as a piece, if there is any, and the octets that its block has
+    /// left.
+    pub(crate) fn finish(&mut self) -> (Option<Bytes>, usize) {
+        let spare = self.block.capacity() - self.block.len();
+        let last = std::mem::take(&mut self.block).freeze();
+        ((!last.is_empty()).then_some(last), spare)
+    }
+
+    fn next_block_bytes(&self, arrived: usize) -> usize {
+        match self.expected {
+            Some(expected) => expected.max(arrived).min(BLOCK_BYTES),
+            None => (self.gathered / BLOCK_SHARE).clamp(FIRST_BLOCK_BYTES, BLOCK_BYTES),
         }
     }
 }
@@ -97,7 +161,9 @@ mod tests {
         for chunk in chunks {
             gather.take(chunk, |piece| pieces.push(piece));
         }
-        Content::new(pieces)
+        let (last, spare) = gather.finish();
+        pieces.extend(last);
+        Content::with_spare(pieces, spare)
     }
 
     #[test]
@@ -112,6 +178,37 @@ mod tests {
         let content = gathered(&[chunk.as_slice(); 9], None);
         assert_eq!(content.length(), 900_000);
         assert!(content.pieces().iter().all(|piece| piece.len() <= BLOCK_BYTES));
+    }
+
+    #[test]
+    fn content_takes_about_as_much_memory_as_it_is_long_however_it_arrives() {
+        for (octets, chunk, known) in [
+            (1, 1, true),
+            (10, 10, false),
+            (5_000, 1, false),
+            (300_000, 1, false),
+            (300_000, 1, true),
+            (3_000_000, 7, false),
+            (3_000_000, 100_000, false),
+        ] {
+            let chunk = vec![7_u8; chunk];
+            let chunks = vec![chunk.as_slice(); octets / chunk.len()];
+            let length = chunks.len() * chunk.len();
+            let content = gathered(&chunks, known.then_some(length as u64));
+            assert_eq!(content.length(), length as u64);
+            let allowed = length + length / 7 + size_of::<Bytes>();
+            let bytes = content.memory_bytes();
+            assert!(bytes <= allowed as u64, "{bytes} for {length}");
+        }
+    }
+
+    #[test]
+    fn joined_crumbs_are_packed() {
+        let octets: Vec<u8> = (0..700_000_u32).map(|n| n as u8).collect();
+        let crumbs = octets.chunks(100).map(Bytes::copy_from_slice).collect();
+        let content = Content::new(crumbs);
+        assert_eq!(content.pieces().len(), 3);
+        assert_eq!(content.pieces().concat(), octets);
     }
 
     #[test]

@@ -62,6 +62,7 @@ pub(crate) struct Filling {
 
 #[derive(Debug)]
 struct State {
+    gather: Gather,
     pieces: VecDeque<Bytes>,
     /// Pieces let go from the front.
     gone: usize,
@@ -82,6 +83,8 @@ struct State {
 #[derive(Debug, Default)]
 struct Place {
     next: usize,
+    /// Octets read of the next piece, which was not whole then.
+    offset: usize,
     /// Octets taken since the last time that slow readers were cut off or a window's worth was let go.
     taken_bytes: usize,
     waker: Option<Waker>,
@@ -97,6 +100,7 @@ impl Filling {
         memory: Share,
     ) -> Self {
         let state = State {
+            gather: Gather::new(length),
             pieces: VecDeque::new(),
             gone: 0,
             received: 0,
@@ -140,17 +144,14 @@ impl Filling {
     ///
     /// # Errors
     /// [`Abandoned`] where nothing would come of more.
-    pub(crate) async fn feed(
-        &self,
-        gather: &mut Gather,
-        arrived: &[u8],
-    ) -> Result<Option<StoreRefusal>, Abandoned> {
+    pub(crate) async fn feed(&self, arrived: &[u8]) -> Result<Option<StoreRefusal>, Abandoned> {
         let length = arrived.len() as u64;
         let take = |state: &mut State| {
             if !state.memory.grow(length) {
                 state.refusal.get_or_insert(StoreRefusal::NoRoom);
             }
-            gather.take(arrived, |piece| state.pieces.push_back(piece));
+            let State { gather, pieces, .. } = state;
+            gather.take(arrived, |piece| pieces.push_back(piece));
         };
         self.take_in(length, take).await
     }
@@ -164,7 +165,11 @@ impl Filling {
         content: &Content,
     ) -> Result<Option<StoreRefusal>, Abandoned> {
         let stored = content.pieces().iter().cloned();
-        self.take_in(content.length(), |state| state.pieces.extend(stored)).await
+        let take = |state: &mut State| {
+            state.finish_piece();
+            state.pieces.extend(stored);
+        };
+        self.take_in(content.length(), take).await
     }
 
     async fn take_in(
@@ -190,19 +195,25 @@ impl Filling {
         Ok(refusal)
     }
 
+    /// How much is to be fed, where that is known: what is stored already may be a part of it all.
+    pub(crate) fn expect(&self, length: Option<u64>) {
+        self.lock().gather = Gather::new(length);
+    }
+
     /// Ends the content: whole, or cut off. Gives what can be stored.
     pub(crate) fn end(&self, end: Result<(), CutOff>) -> Option<Content> {
         let mut state = self.lock();
         let short = self.length.is_some_and(|length| length != state.received);
         let end = if short { Err(CutOff) } else { end };
         state.end = Some(end);
+        let spare = state.finish_piece();
         state.wake();
         if end.is_err() || state.refusal.is_some() {
             return None;
         }
         // From here on the store counts it.
         state.memory.shrink(u64::MAX);
-        Some(Content::new(state.pieces.iter().cloned().collect()))
+        Some(Content::with_spare(state.pieces.iter().cloned().collect(), spare))
     }
 
     async fn wait_for_readers(&self) -> Result<(), Abandoned> {
@@ -239,6 +250,32 @@ impl Filling {
 }
 
 impl State {
+    /// Makes a piece of what is unfinished; those who have read some of it go on behind that. Gives the octets
+    /// that the last block has left.
+    fn finish_piece(&mut self) -> usize {
+        let (last, spare) = self.gather.finish();
+        self.pieces.extend(last);
+        spare
+    }
+
+    /// What the reader in `slot` has not read of what there is: the rest of a piece, or of what is not yet one.
+    fn read(&mut self, slot: usize) -> Option<Bytes> {
+        let place = self.readers[slot].as_mut()?;
+        let mut rest = Bytes::new();
+        while rest.is_empty()
+            && let Some(piece) = self.pieces.get(place.next - self.gone)
+        {
+            rest = piece.slice(place.offset..);
+            (place.next, place.offset) = (place.next + 1, 0);
+        }
+        if rest.is_empty() {
+            rest = Bytes::copy_from_slice(&self.gather.unfinished()[place.offset..]);
+            place.offset += rest.len();
+        }
+        place.taken_bytes += rest.len();
+        (!rest.is_empty()).then_some(rest)
+    }
+
     /// Lets go what all have read, once it cannot be stored.
     fn let_go(&mut self) {
         if self.refusal.is_none() {
@@ -327,25 +364,26 @@ impl Body for Reader {
         let this = &mut *self;
         let mut guard = this.filling.lock();
         let state = &mut *guard;
-        let Some(place) = state.readers.get_mut(this.slot).and_then(Option::as_mut) else {
+        if state.readers[this.slot].is_none() {
             // It was cut off: its place is let go before it is.
             return Poll::Ready(Some(Err(CutOff)));
-        };
-        if let Some(piece) = state.pieces.get(place.next - state.gone).cloned() {
-            place.next += 1;
-            place.taken_bytes += piece.len();
+        }
+        let read = state.read(this.slot);
+        if state.refusal.is_some() {
+            state.let_go();
+            this.filling.taken.notify_one();
+        }
+        if let Some(piece) = read {
             this.read += piece.len() as u64;
-            if state.refusal.is_some() {
-                state.let_go();
-                this.filling.taken.notify_one();
-            }
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         match state.end {
             Some(Ok(())) => Poll::Ready(None),
             Some(Err(cut_off)) => Poll::Ready(Some(Err(cut_off))),
             None => {
-                place.waker = Some(context.waker().clone());
+                if let Some(place) = &mut state.readers[this.slot] {
+                    place.waker = Some(context.waker().clone());
+                }
                 Poll::Pending
             }
         }

@@ -20,7 +20,7 @@ use quick_cache::{
     Lifecycle, OptionsBuilder, Weighter,
     sync::{Cache, EntryAction, EntryResult},
 };
-use selat_core::cache::key::CacheKey;
+use selat_core::cache::{key::CacheKey, reason::StoreRefusal};
 use smallvec::SmallVec;
 
 use super::{
@@ -193,8 +193,11 @@ impl Store {
         self.epochs.ticket(key)
     }
 
-    /// Stores `object` in place of what a request with these fields selects. False if it was
-    /// purged since the ticket was had.
+    /// Stores `object` in place of what a request with these fields selects.
+    ///
+    /// # Errors
+    /// [`StoreRefusal::Superseded`] if it was purged since the ticket was had, [`StoreRefusal::TooLarge`] if
+    /// the cache takes none of its size beside what is stored under the key.
     pub(crate) fn put(
         &self,
         key: &CacheKey,
@@ -202,7 +205,7 @@ impl Store {
         request: &HeaderMap,
         object: Arc<Object>,
         variants_max: usize,
-    ) -> bool {
+    ) -> Result<(), StoreRefusal> {
         let stored = self.epochs.while_valid(ticket, key, &object.tags, || {
             self.change(key, |before| {
                 let kept = before.into_iter().flat_map(|resource| &resource.variants);
@@ -214,7 +217,8 @@ impl Store {
                 Some(Resource::new(key, variants))
             });
         });
-        stored.is_some()
+        stored.ok_or(StoreRefusal::Superseded)?;
+        if self.holds(key, &object) { Ok(()) } else { Err(StoreRefusal::TooLarge) }
     }
 
     /// Stores `object`, which the origin made of `before` by an update, in its place. False if

@@ -16,6 +16,7 @@ use selat_core::{
         freshness::Times,
         key::CacheKey,
         options::PolicyOptions,
+        reason::StoreRefusal,
         storage::{Exchange, Storability, storable},
     },
     http::{
@@ -74,7 +75,7 @@ fn object(request: &HeaderMap, response: &[(&'static str, &str)]) -> Arc<Object>
 fn put(store: &Store, key: &CacheKey, tags: &str) {
     let request = HeaderMap::new();
     let object = object(&request, &[("surrogate-key", tags)]);
-    assert!(store.put(key, store.ticket(key), &request, object, 8));
+    store.put(key, store.ticket(key), &request, object, 8).unwrap();
 }
 
 fn purge(store: &Store, selection: &Selection, mode: PurgeMode) -> Purged {
@@ -149,7 +150,7 @@ fn only_the_variants_with_the_tag_are_purged() {
     for language in ["id", "en"] {
         let request = fields(&[("accept-language", language)]);
         let response = [("vary", "accept-language"), ("cache-tag", language)];
-        assert!(store.put(&key, store.ticket(&key), &request, object(&request, &response), 8));
+        store.put(&key, store.ticket(&key), &request, object(&request, &response), 8).unwrap();
     }
     assert_eq!(purge(&store, &Selection::Tag("id".into()), PurgeMode::Remove).variants, 1);
     let left = store.peek(key.as_str()).unwrap();
@@ -164,7 +165,7 @@ fn what_was_on_its_way_is_stored_unless_it_was_purged() {
         let key = key(path);
         let ticket = store.ticket(&key);
         purge(&store, selection, PurgeMode::MarkStale);
-        store.put(&key, ticket, &request, object(&request, &[("xkey", tag)]), 8)
+        store.put(&key, ticket, &request, object(&request, &[("xkey", tag)]), 8).is_ok()
     };
     assert!(!late("/a", "one", &Selection::Tag("one".into())));
     assert!(late("/a", "one", &Selection::Tag("other".into())));
@@ -195,7 +196,7 @@ fn beyond_the_cap_the_variant_that_was_of_use_longest_ago_goes() {
         let request = fields(&[("accept-language", &number.to_string())]);
         let object = object(&request, &[("vary", "accept-language")]);
         object.uses.count(SystemTime::now() + hour * (10 - number));
-        assert!(store.put(&key, store.ticket(&key), &request, object, 4));
+        store.put(&key, store.ticket(&key), &request, object, 4).unwrap();
     };
     (0..8).for_each(variant);
     let kept = store.peek(key.as_str()).unwrap();
@@ -231,7 +232,7 @@ fn the_index_is_true_after_threads_that_store_purge_and_evict_at_once() {
                     let (key, request) = (key(&format!("/{number}")), HeaderMap::new());
                     let tags = format!("t{} t{}", number % 11, round % 5);
                     let object = object(&request, &[("surrogate-key", &tags)]);
-                    store.put(&key, store.ticket(&key), &request, object, 2);
+                    store.put(&key, store.ticket(&key), &request, object, 2).ok();
                 }
                 stop.store(true, Relaxed);
             });
@@ -245,4 +246,15 @@ fn the_index_is_true_after_threads_that_store_purge_and_evict_at_once() {
     let stored = store.variants();
     assert_eq!(purge(&store, &Selection::All, PurgeMode::Remove).variants, stored);
     assert_eq!((store.variants(), store.memory_bytes(), store.indexed()), (0, 0, (0, 0)));
+}
+
+#[test]
+fn what_is_too_large_for_the_cache_is_refused() {
+    let store = Store::new(1 << 20, 1 << 20);
+    let (key, request) = (key("/"), HeaderMap::new());
+    let mut large = Arc::into_inner(object(&request, &[])).unwrap();
+    large.content = Content::new(vec![Bytes::from(vec![0; 2 << 20])]);
+    let stored = store.put(&key, store.ticket(&key), &request, Arc::new(large), 8);
+    assert_eq!(stored, Err(StoreRefusal::TooLarge));
+    assert_eq!((store.variants(), store.peek(key.as_str()).is_none()), (0, true));
 }

@@ -47,7 +47,7 @@ fn filling(length: Option<u64>, budget: &Arc<Budget>) -> Arc<Filling> {
 
 /// Feeds `bytes` zeros.
 async fn feed(filling: &Filling, bytes: u64) -> Result<Option<StoreRefusal>, Abandoned> {
-    filling.feed(&mut Gather::new(None), &vec![0; bytes as usize]).await
+    filling.feed(&vec![0; bytes as usize]).await
 }
 
 async fn read(reader: &mut Reader) -> usize {
@@ -139,7 +139,7 @@ async fn a_reader_that_keeps_up_a_little_is_waited_for() {
     let mut slow = filling.reader().unwrap();
     let mut reader = filling.reader().unwrap();
     let pieces = 4 * WINDOW_BYTES as u64 / PIECE_BYTES;
-    let pause = WAIT_MAX * 3 / 4 / (WINDOW_BYTES as u64 / PIECE_BYTES) as u32;
+    let window_time = WAIT_MAX * 3 / 4;
     let feeding = async {
         for _ in 0..pieces {
             feed(&filling, PIECE_BYTES).await.unwrap();
@@ -148,8 +148,8 @@ async fn a_reader_that_keeps_up_a_little_is_waited_for() {
     };
     let slowly = async {
         while let Some(frame) = slow.frame().await {
-            frame.unwrap();
-            tokio::time::sleep(pause).await;
+            let windows = frame.unwrap().into_data().unwrap().len() as f64 / WINDOW_BYTES as f64;
+            tokio::time::sleep(window_time.mul_f64(windows)).await;
         }
     };
     let reading = async { while reader.frame().await.transpose().unwrap().is_some() {} };
@@ -170,4 +170,22 @@ async fn a_reader_that_nobody_waits_for_may_be_as_slow_as_it_likes() {
         while only.frame().await.transpose().unwrap().is_some() {}
     };
     tokio::join!(feeding, reading);
+}
+
+#[tokio::test]
+async fn octets_that_come_one_by_one_are_read_at_once_and_take_no_more_memory() {
+    let budget = Arc::new(Budget::new(1 << 20));
+    let filling = filling(None, &budget);
+    let (mut at_once, later) = (filling.reader().unwrap(), filling.reader().unwrap());
+    let octets: Vec<u8> = (0..20_000_u32).map(|n| n as u8).collect();
+    for octet in &octets {
+        filling.feed(&[*octet]).await.unwrap();
+        let frame = at_once.frame().await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap()[..], [*octet]);
+    }
+    assert!(filling.lock().pieces.len() < 10);
+    let content = filling.end(Ok(())).unwrap();
+    assert_eq!(content.pieces().concat(), octets);
+    assert_eq!(later.collect().await.unwrap().to_bytes(), octets);
+    assert!(at_once.frame().await.is_none());
 }
