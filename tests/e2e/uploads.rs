@@ -53,3 +53,21 @@ fn an_origin_that_does_not_answer_an_upload_is_given_up() {
     assert_eq!(client.receive("POST").unwrap().status(), 504);
     gate.open();
 }
+
+#[test]
+fn content_of_unknown_length_reaches_the_origin_whatever_the_method() {
+    let origin = Origin::with("/", Reply::status(200).piece("read"));
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    let methods = ["GET", "DELETE", "POST", "QUERY"];
+    for method in methods {
+        client.send(method, "/", &[("transfer-encoding", "chunked")]).unwrap();
+        client.write("5\r\nquery\r\n0\r\n\r\n").unwrap();
+        assert_eq!(client.receive(method).unwrap().text(), "read");
+    }
+    let requests = origin.requests("/");
+    assert_eq!(requests.len(), methods.len());
+    for request in requests {
+        assert_eq!(request.content, b"query", "{}", request.method);
+    }
+}

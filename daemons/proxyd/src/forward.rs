@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
+use http_body::Body;
 use hyper::ext::on_informational;
 use selat_core::{
     cache::stored::Conditions,
@@ -75,12 +76,21 @@ pub(crate) fn request(ask: &Ask<'_>, asking: Asking, body: RequestBody) -> Reque
     own::count_hop(&ask.head.method, &mut headers);
     say_who_asks(&mut headers, ask);
     via::append(&mut headers, ask.head.version, hop());
+    frame(&mut headers, &body);
     let mut request = Request::new(body);
     *request.method_mut() = ask.head.method.clone();
     *request.uri_mut() = origin_form(ask);
     *request.headers_mut() = headers;
     pass_interims_on(ask, &mut request);
     request
+}
+
+/// RFC 9112 §6.3: a request without either field has no content, and hyper adds neither where the method does
+/// not call for content.
+fn frame(headers: &mut HeaderMap, body: &RequestBody) {
+    if !body.is_end_stream() && body.size_hint().exact().is_none() {
+        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
 }
 
 /// RFC 9110 §15.2: a proxy forwards interim responses, but those that are between it and the origin.
