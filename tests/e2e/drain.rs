@@ -55,6 +55,26 @@ fn a_request_that_was_not_yet_read_is_answered_before_the_exit() {
 }
 
 #[test]
+fn a_second_signal_ends_the_drain_at_once() {
+    let gate = Gate::new();
+    let origin = Origin::with("/", Reply::fresh("first,").wait(&gate).piece("second"));
+    let toml = format!(
+        "origin = \"http://{}\"\nhttp = [\"127.0.0.1:0\"]\nudp = []\n[timeouts]\ndrain = \"1h\"\n",
+        origin.address()
+    );
+    let mut proxyd = Daemon::proxyd().config(&toml).managed(Manager::new()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    client.send("GET", "/", &[]).unwrap();
+    client.receive_head().unwrap();
+    assert_eq!(client.read_exactly(6).unwrap(), b"first,");
+    proxyd.terminate();
+    proxyd.manager().wait_for("STOPPING=1", 0);
+    proxyd.process().signal(Signal::INT);
+    assert_eq!(proxyd.exit_status().code(), Some(0));
+    assert!(client.ends());
+}
+
+#[test]
 fn an_idle_daemon_stops_at_once_on_either_signal() {
     for signal in [Signal::TERM, Signal::INT] {
         for launcher in [Daemon::proxyd().args(["--http", "127.0.0.1:0"]), idle_websrvd()] {

@@ -142,7 +142,7 @@ where
     let sockets = Inherited::from_service_manager()?;
     let ended = workers::control_plane(async {
         let shutdown = CancellationToken::new();
-        let (reloads, signals) = signals::listen(shutdown.clone())?;
+        let (reloads, mut signals) = signals::listen(shutdown.clone())?;
         let (ready, listening) = oneshot::channel::<Vec<Listener>>();
         tokio::spawn(async move {
             if let Ok(listeners) = listening.await {
@@ -151,7 +151,13 @@ where
         });
         let Origin { sources, begin, last_good } = origin;
         let launch = Launch { sources, begin, last_good, sockets, log, shutdown, reloads, ready };
-        let ended = run(config, launch).await;
+        let ended = tokio::select! {
+            ended = run(config, launch) => ended,
+            _ = &mut signals => {
+                warn!("asked twice to stop: what is in flight is cut off");
+                Ok(())
+            }
+        };
         signals.abort();
         Ok::<_, io::Error>(ended)
     })??;

@@ -1,4 +1,4 @@
-//! Signals become orders: SIGHUP reloads, SIGTERM and SIGINT stop.
+//! Signals become orders: SIGHUP reloads, SIGTERM and SIGINT stop, and stop at once when they come again.
 
 use std::io;
 
@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 pub struct ReloadSignal;
 
 /// Listens to signals from now on: the token is cancelled by SIGTERM or SIGINT, and each SIGHUP is
-/// one item of the channel.
+/// one item of the channel. The task ends when SIGTERM or SIGINT comes again: who asks twice does not
+/// want to wait.
 ///
 /// # Errors
 /// Where the signals cannot be taken over.
@@ -31,6 +32,7 @@ pub fn listen(
     let task = tokio::spawn(async move {
         while signals.next(&reload).await {}
         shutdown.cancel();
+        while signals.next(&reload).await {}
     });
     Ok((reloads, task))
 }
