@@ -10,17 +10,18 @@ mod daemon;
 mod order;
 mod vitals;
 
-use std::{future::Future, io, os::unix::net};
+use std::{future::Future, io, os::unix::net, time::Duration};
 
-use futures_util::future;
+use futures_util::{Stream, StreamExt, future};
 use selat_proto::{DESCRIPTORS, v1::daemon_service_server::DaemonServiceServer};
-use tokio::net::UnixListener;
+use tokio::{net::UnixListener, time};
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     service::{Routes, RoutesBuilder},
     transport::Server,
 };
+use tracing::{error, warn};
 
 use self::authority::Authority;
 pub use self::{
@@ -30,6 +31,9 @@ pub use self::{
     vitals::{Current, State, Vitals},
 };
 use crate::listen::ControlSockets;
+
+/// Pause after an accept that failed for want of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why the control plane cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -80,14 +84,29 @@ fn answer(
     shutdown: &CancellationToken,
 ) -> io::Result<impl Future<Output = ()> + Send + use<>> {
     let incoming = UnixListenerStream::new(UnixListener::from_std(socket.try_clone()?)?);
+    let incoming = unhurried(incoming);
     let server = Server::builder()
         .layer(authority)
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
     Ok(async move {
         if let Err(error) = server.await {
-            tracing::error!(error = %crate::exit::chain(&error), "the control plane ended");
+            error!(error = %crate::exit::chain(&error), "the control plane ended");
         }
+    })
+}
+
+/// `incoming`, and a pause after each failure: the server asks again at once, and what was missing would be
+/// missing still.
+fn unhurried<T: Send>(
+    incoming: impl Stream<Item = io::Result<T>> + Send,
+) -> impl Stream<Item = io::Result<T>> + Send {
+    incoming.then(|accepted| async move {
+        if let Err(error) = &accepted {
+            warn!(%error, "cannot accept a call");
+            time::sleep(ACCEPT_PAUSE).await;
+        }
+        accepted
     })
 }
 
@@ -95,4 +114,20 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
     tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_want_of_descriptors_is_waited_for_without_haste() {
+        let begun = time::Instant::now();
+        let failing = stream::repeat_with(|| Err::<(), _>(io::Error::from_raw_os_error(24)));
+        let failures = unhurried(failing.take(10)).filter(|it| future::ready(it.is_err()));
+        assert_eq!(failures.count().await, 10, "each is still told");
+        assert!(begun.elapsed() >= 10 * ACCEPT_PAUSE, "{:?}", begun.elapsed());
+    }
 }
