@@ -3,11 +3,12 @@
 
 use std::net::{self, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use selat_runtime::listen::Bound;
 use selat_runtime::workers::Workers;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,6 +17,9 @@ use super::ledger::Ledger;
 use super::session::{Protocol, SessionInfo};
 use super::tcp::{Stop, TcpListener};
 use super::udp::UdpListener;
+
+/// Time for connections to end that are cut.
+const CUT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The relay of a process.
 #[derive(Debug)]
@@ -147,8 +151,8 @@ impl Relay {
         self.tasks.close();
         let ended = timeout_at(deadline, self.tasks.wait()).await.is_ok();
         self.stop.relaying.cancel();
-        self.tasks.wait().await;
-        ended
+        let cut = timeout(CUT_PATIENCE, self.tasks.wait()).await;
+        ended && cut.is_ok()
     }
 
     fn listeners(&self) -> MutexGuard<'_, Listeners> {

@@ -13,6 +13,7 @@ use rustix::{
 use tokio::{
     io::{Interest, unix::AsyncFd},
     net::TcpStream,
+    task::consume_budget,
 };
 
 /// A listener on the thread that made it.
@@ -35,6 +36,8 @@ impl Acceptor {
     /// # Errors
     /// Where the runtime ends.
     pub async fn queued(&self) -> io::Result<()> {
+        // However many come, others on this thread have their turn, too.
+        consume_budget().await;
         self.0.readable().await.map(|mut ready| ready.retain_ready())
     }
 

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use selat_core::relay::ClientAddr;
-use tokio::net::{TcpListener as Acceptor, TcpStream};
+use selat_runtime::serve::Acceptor;
+use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -111,20 +112,32 @@ async fn accept(
     stop: Stop,
 ) -> io::Result<()> {
     socket.set_nonblocking(true)?;
-    let socket = Acceptor::from_std(socket)?;
+    let listener = Acceptor::new(socket)?;
+    let admit = |stream, client| {
+        admit(stream, ClientAddr::new(client), &table, &ledger, &tasks, &stop);
+    };
+    tokio::select! {
+        ended = accept_all(&listener, &admit) => return ended,
+        () = stop.accepting.cancelled() => {}
+    }
+    // What the kernel has queued would be reset by closing the socket.
+    for accepted in listener.into_queue() {
+        let (stream, client) = accepted?;
+        admit(stream, client);
+    }
+    Ok(())
+}
+
+async fn accept_all(listener: &Acceptor, admit: &impl Fn(TcpStream, SocketAddr)) -> io::Result<()> {
     loop {
-        let accepted = tokio::select! {
-            // What the kernel has queued would be reset by closing the socket: it is served first.
-            biased;
-            accepted = socket.accept() => accepted,
-            () = stop.accepting.cancelled() => return Ok(()),
-        };
-        match accepted {
-            Ok((stream, client)) => {
-                let client = ClientAddr::new(client);
-                admit(stream, client, &table, &ledger, &tasks, &stop);
+        listener.queued().await?;
+        match listener.take() {
+            Ok(Some((stream, client))) => admit(stream, client),
+            Ok(None) => {}
+            Err(error) => {
+                warn!(%error, "cannot accept a TCP connection");
+                sleep(ACCEPT_PAUSE).await;
             }
-            Err(error) => pause_after(&error).await,
         }
     }
 }
@@ -147,14 +160,5 @@ fn admit(
             ledger.tcp().here().refused.increment(reason.index());
             debug!(%client, reason = reason.as_str(), "TCP connection refused");
         }
-    }
-}
-
-async fn pause_after(error: &io::Error) {
-    let clients_fault =
-        matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset);
-    if !clients_fault {
-        warn!(%error, "cannot accept a TCP connection");
-        sleep(ACCEPT_PAUSE).await;
     }
 }

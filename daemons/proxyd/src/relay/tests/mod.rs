@@ -3,6 +3,7 @@
 mod tcp;
 mod udp;
 
+use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
 
 use selat_core::relay::UpstreamAddr;
@@ -30,6 +31,23 @@ impl Rig {
         Self { relay: Relay::new(THREADS), workers }
     }
 
+    /// Keeps every thread from doing anything until what is returned is dropped.
+    fn hold_threads(&self) -> Held {
+        let holding = Arc::new(Barrier::new(THREADS + 1));
+        let released = (0..THREADS).map(|index| {
+            let (release, released) = mpsc::channel::<()>();
+            let holding = Arc::clone(&holding);
+            self.workers.handle(index).spawn(async move {
+                holding.wait();
+                let _ = released.recv();
+            });
+            release
+        });
+        let held = Held { _release: released.collect() };
+        holding.wait();
+        held
+    }
+
     /// Waits until so many sessions are open.
     async fn until_sessions(&self, count: usize) -> Vec<SessionInfo> {
         self.until(|sessions| sessions.len() == count).await
@@ -49,6 +67,11 @@ impl Rig {
         };
         timeout(PATIENCE, waiting).await.expect("the sessions in time")
     }
+}
+
+/// Threads that do nothing.
+struct Held {
+    _release: Vec<mpsc::Sender<()>>,
 }
 
 fn upstream(addr: std::net::SocketAddr) -> UpstreamAddr {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{self, SocketAddr};
+use std::pin::pin;
 
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -261,4 +262,50 @@ async fn what_is_open_when_draining_ends_is_reset() {
     assert!(read_all(&mut client).await.is_err());
     assert!(read_all(&mut served).await.is_err());
     assert_eq!(rig.refused(RefuseReason::Drained), 1);
+}
+
+#[tokio::test]
+async fn whoever_the_kernel_has_queued_when_draining_begins_is_relayed() {
+    // More than a task may do before others have their turn.
+    const CLIENTS: usize = 200;
+    let rig = Rig::start();
+    let (socket, config) = upstream_socket().await;
+    let any = LOOPBACK.parse().expect("an address");
+    let bound = selat_runtime::listen::bind_tcp("tcp", any, 1).expect("a socket");
+    let listener = bound.address;
+    rig.relay.listen_tcp(bound, config, &rig.workers);
+    let held = rig.hold_threads();
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(TcpStream::connect(listener).await.expect("connected"));
+    }
+    let mut drained = pin!(rig.relay.drain(Instant::now() + PATIENCE));
+    assert!(futures_util::poll!(drained.as_mut()).is_pending());
+    drop(held);
+    let talk = async {
+        for client in &mut clients {
+            client.write_all(b"x").await.expect("written");
+            client.shutdown().await.expect("half closed");
+        }
+        for _ in 0..CLIENTS {
+            let (mut served, _) = socket.accept().await.expect("accepted");
+            assert_eq!(read_all(&mut served).await.expect("a clean end"), b"x");
+        }
+        for client in &mut clients {
+            assert_eq!(read_all(client).await.expect("a clean end"), b"");
+        }
+    };
+    let both = async { tokio::join!(drained, talk) };
+    let (all_ended, ()) = timeout(PATIENCE, both).await.expect("an end in time");
+    assert!(all_ended);
+}
+
+#[tokio::test]
+async fn a_thread_that_hangs_does_not_hold_up_the_end() {
+    let rig = Rig::start();
+    let (_socket, config) = upstream_socket().await;
+    rig.relay_tcp(config);
+    let _held = rig.hold_threads();
+    let drained = timeout(PATIENCE, rig.relay.drain(Instant::now())).await;
+    assert_eq!(drained, Ok(false), "it is told that not all has ended");
 }
