@@ -60,6 +60,22 @@ fn proxyd_takes_over_its_http_sockets() {
 }
 
 #[test]
+fn configured_addresses_that_no_passed_socket_serves_are_told() {
+    let (site, http) = (site(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let served = http.local_addr().unwrap().to_string();
+    let websrvd = Daemon::websrvd()
+        .args(["--root", site.path().to_str().unwrap(), "--echo", "127.0.0.1:0"])
+        .args(["--http", &served, "--http", "127.0.0.2:8000"])
+        .inherit(Descriptor::new("http", http))
+        .start();
+    let told = websrvd.process().wait_for_log("not listened on");
+    assert!(told.contains("WARN") && told.contains("127.0.0.2:8000"), "{told}");
+    let log = websrvd.process().stderr();
+    let mut lines = log.lines().filter(|line| line.contains("not listened on"));
+    assert!(lines.all(|line| !line.contains(&served)), "{log}");
+}
+
+#[test]
 fn a_restart_on_inherited_sockets_loses_no_request() {
     let (site, http) = (site(), TcpListener::bind("127.0.0.1:0").unwrap());
     let address = http.local_addr().unwrap();

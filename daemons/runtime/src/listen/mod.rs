@@ -15,6 +15,7 @@ use std::{
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
+use tracing::warn;
 
 pub use self::{
     control::{ControlSocket, ControlSockets, UnixAddress, control},
@@ -118,7 +119,8 @@ pub fn tcp(
             sockets.push(listener);
             Ok(Bound { address, inherited: true, sockets })
         })
-        .collect()
+        .collect::<Result<Vec<_>, _>>()
+        .inspect(|bound| warn_of_unserved(role, addresses, bound))
 }
 
 /// The datagram sockets of `role`: the inherited ones if there are any, else one at each address.
@@ -143,7 +145,8 @@ pub fn udp(
             let address = socket.local_addr().map_err(wrong)?;
             Ok(Bound { address, inherited: true, sockets: vec![socket] })
         })
-        .collect()
+        .collect::<Result<Vec<_>, _>>()
+        .inspect(|bound| warn_of_unserved(role, addresses, bound))
 }
 
 /// Binds stream sockets at one address, one for each of `threads`.
@@ -205,11 +208,29 @@ pub fn repeated(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
 /// address. `[::]` stands for those of IPv4, too.
 #[must_use]
 pub fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let covers = |all: SocketAddr, one: SocketAddr| {
-        all.ip().is_unspecified() && (all.is_ipv6() || one.is_ipv4())
-    };
-    let same = one.ip() == other.ip() || covers(one, other) || covers(other, one);
-    one.port() != 0 && one.port() == other.port() && same
+    covers(one, other) || covers(other, one)
+}
+
+/// Whether all that comes to `other` comes to `one`, too.
+fn covers(one: SocketAddr, other: SocketAddr) -> bool {
+    let all = one.ip().is_unspecified() && (one.is_ipv6() || other.is_ipv4());
+    one.port() != 0 && one.port() == other.port() && (all || one.ip() == other.ip())
+}
+
+/// Says which of the configured addresses nothing of what was passed in listens on.
+fn warn_of_unserved<S>(role: &str, configured: &[SocketAddr], passed: &[Bound<S>]) {
+    for address in unserved(configured, passed) {
+        warn!(
+            role,
+            %address,
+            "not listened on: the service manager passed other sockets in; its socket unit says which"
+        );
+    }
+}
+
+fn unserved<S>(configured: &[SocketAddr], passed: &[Bound<S>]) -> Vec<SocketAddr> {
+    let is_served = |address| passed.iter().any(|bound| covers(bound.address, address));
+    configured.iter().copied().filter(|address| !is_served(*address)).collect()
 }
 
 fn bind<S>(
@@ -276,6 +297,26 @@ mod tests {
             assert_eq!(overlap(addresses[0], addresses[1]), expected, "{one} {other}");
             assert_eq!(overlap(addresses[1], addresses[0]), expected, "{other} {one}");
             assert_eq!(repeated(&addresses).len(), usize::from(expected), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_no_passed_socket_serves_are_told() {
+        let cases = [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "0.0.0.0:80", true),
+            ("127.0.0.1:80", "[::]:80", true),
+            ("127.0.0.1:80", "0.0.0.0:81", false),
+            ("0.0.0.0:80", "127.0.0.1:80", false),
+            ("[::]:80", "0.0.0.0:80", false),
+            ("127.0.0.1:0", "127.0.0.1:80", false),
+        ];
+        for (configured, passed, served) in cases {
+            let address = passed.parse().unwrap();
+            let bound = [Bound { address, inherited: true, sockets: vec![()] }];
+            let configured = [configured.parse().unwrap()];
+            let left = unserved(&configured, &bound);
+            assert_eq!(left.is_empty(), served, "{configured:?} {passed}");
         }
     }
 }
