@@ -317,6 +317,12 @@ fn a_cookie_of_a_304_is_for_the_client_that_asked_alone() {
     let outcome = revalidated(&story.stored(), &mut headers, &answer.exchange(), &answer.options);
     assert!(matches!(outcome, Validation::Updated(_)), "{outcome:?}");
     assert!(!headers.contains_key("set-cookie"), "{headers:?}");
+    // One that the origin lets all share is replaced like any field.
+    let story = Story::ok("Cache-Control: max-age=2\nETag: \"a\"\nDate: {0}\nSet-Cookie: old=1");
+    let mut headers = story.stored_fields();
+    let outcome = revalidated(&story.stored(), &mut headers, &answer.exchange(), &answer.options);
+    assert!(matches!(outcome, Validation::Updated(_)), "{outcome:?}");
+    assert_eq!(headers["set-cookie"], "session=alice");
 }
 
 #[test]

@@ -297,8 +297,11 @@ fn confirm(
     );
     let said = CacheStatus { forward_status: Some(304), stored: kept, ..why.said() };
     let mut response = reply::from_object(ask, &object, SystemTime::now(), said);
-    for cookie in fetched.head.headers.get_all(header::SET_COOKIE) {
-        response.headers_mut().append(header::SET_COOKIE, cookie.clone());
+    // A cookie that was not stored with it is for this client.
+    if !object.headers.contains_key(header::SET_COOKIE) {
+        for cookie in fetched.head.headers.get_all(header::SET_COOKIE) {
+            response.headers_mut().append(header::SET_COOKIE, cookie.clone());
+        }
     }
     Some((response, Verdict::Revalidated))
 }

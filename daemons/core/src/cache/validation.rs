@@ -148,8 +148,8 @@ fn still_storable(
 }
 
 /// RFC 9111 §3.2: each field of the update replaces the stored field of that name, but for
-/// connection-level fields, those in [`KEPT`], and `Set-Cookie`: the origin sets it for the client
-/// whose request is being answered, and what is stored answers others.
+/// connection-level fields and those in [`KEPT`]. `Set-Cookie` replaces a stored one, which the origin
+/// lets all share; else it is for the client whose request is being answered, and not stored.
 fn merge(stored: &mut HeaderMap, update: &HeaderMap, received: SystemTime) {
     let mut update = update.clone();
     hop_by_hop::strip_response(&mut update);
@@ -158,7 +158,9 @@ fn merge(stored: &mut HeaderMap, update: &HeaderMap, received: SystemTime) {
     }
     // The stored Age belongs to the stored response's journey, not to the update's.
     stored.remove(header::AGE);
-    update.remove(header::SET_COOKIE);
+    if !stored.contains_key(header::SET_COOKIE) {
+        update.remove(header::SET_COOKIE);
+    }
     for name in update.keys().filter(|name| !KEPT.contains(name)) {
         stored.remove(name);
         for value in update.get_all(name) {
