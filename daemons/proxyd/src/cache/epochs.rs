@@ -1,8 +1,9 @@
 //! Keeps out of the store what was on its way when it was purged.
 //!
 //! A fill takes a ticket before it asks the origin, and may store only if nothing that it brings was purged
-//! since. A purge is remembered for the fills that began before it; only then it removes. So whatever a fill stored before is removed, and whatever comes
-//! after is refused, without harm to fills that the purge does not concern; only a pattern refuses all.
+//! since. A purge is remembered for the fills that began before it; only then it removes. So whatever a fill
+//! stored before is removed, and whatever comes after is refused, without harm to fills that the purge does
+//! not concern; only a pattern refuses all.
 
 use std::{
     collections::VecDeque,
