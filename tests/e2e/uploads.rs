@@ -1,6 +1,6 @@
 //! Content that clients send: slowly, without end, in chunks.
 
-use std::{net::SocketAddr, thread, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, thread, time::Duration};
 
 use selat_tests::{Client, Daemon, Gate, Launcher, Origin, Reply};
 
@@ -70,4 +70,17 @@ fn content_of_unknown_length_reaches_the_origin_whatever_the_method() {
     for request in requests {
         assert_eq!(request.content, b"query", "{}", request.method);
     }
+}
+
+#[test]
+fn a_connection_is_not_used_once_its_origin_may_close_it() {
+    let origin = Origin::with("/", Reply::status(200).header("keep-alive", "timeout=1"));
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    for _ in 0..3 {
+        client.request("POST", "/", &[("content-length", "0")]).unwrap();
+    }
+    let connections: BTreeSet<_> =
+        origin.requests("/").iter().map(|request| request.connection).collect();
+    assert_eq!(connections.len(), 3);
 }

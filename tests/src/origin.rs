@@ -24,6 +24,8 @@ pub struct Request {
     pub target: String,
     /// Header fields.
     pub headers: HeaderMap,
+    /// The client's end of the connection that it came by.
+    pub connection: SocketAddr,
     /// Content, unframed; none where the script answers without reading it.
     pub content: Vec<u8>,
 }
@@ -287,7 +289,8 @@ impl Shared {
     fn serve(&self, stream: &TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let mut reader = BufReader::new(stream);
-        while let Some(mut request) = read_head(&mut reader)? {
+        let connection = stream.peer_addr()?;
+        while let Some(mut request) = read_head(connection, &mut reader)? {
             let script = self.scripts.lock().unwrap().get(&request.target).cloned();
             let reply = script.map_or_else(|| Reply::status(404), |script| script(&request));
             if reply.reads_content {
@@ -306,7 +309,7 @@ impl Shared {
     }
 }
 
-fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
+fn read_head(connection: SocketAddr, reader: &mut impl BufRead) -> io::Result<Option<Request>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -321,7 +324,7 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
         let name: http::HeaderName = name.parse().map_err(io::Error::other)?;
         headers.append(name, value.trim().parse().map_err(io::Error::other)?);
     }
-    Ok(Some(Request { method, target, headers, content: Vec::new() }))
+    Ok(Some(Request { method, target, headers, connection, content: Vec::new() }))
 }
 
 fn read_content(request: &Request, reader: &mut impl BufRead) -> io::Result<Vec<u8>> {

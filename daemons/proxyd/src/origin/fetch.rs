@@ -138,11 +138,12 @@ impl Origins {
     fn fetched(
         &self,
         origin: &OriginAddr,
-        connection: Connection,
+        mut connection: Connection,
         response: Response<Incoming>,
         times: Times,
     ) -> Fetched {
         let (mut head, incoming) = response.into_parts();
+        connection.heed(&head.headers);
         // RFC 9112 §6.3: the coding of the transfer overrides a length, which must not be passed on.
         if head.headers.contains_key(header::TRANSFER_ENCODING) {
             head.headers.remove(header::CONTENT_LENGTH);

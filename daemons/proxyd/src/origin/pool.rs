@@ -8,8 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::HeaderMap;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use selat_core::http::{hop_by_hop::KEEP_ALIVE, list};
 use selat_runtime::counters;
 use tokio::{
     net::TcpStream,
@@ -30,6 +32,9 @@ const HEADERS_MAX: usize = 256;
 /// Time in which a connection whose response is whole must have sent the rest of its request.
 const REST_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Time before the end that an origin promises in which a connection is no longer used.
+const MARGIN: Duration = Duration::from_secs(1);
+
 /// A connection to an origin.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -37,6 +42,8 @@ pub(crate) struct Connection {
     /// Whether it has carried a request before: an origin may have closed it just now.
     pub(crate) reused: bool,
     thread: usize,
+    /// Time for which the origin keeps it, as far as it says so.
+    promised: Option<Duration>,
     /// Its right to be in use.
     _slot: OwnedSemaphorePermit,
 }
@@ -45,7 +52,22 @@ pub(crate) struct Connection {
 struct Idle {
     sender: SendRequest<RequestBody>,
     thread: usize,
+    promised: Option<Duration>,
     since: Instant,
+}
+
+impl Connection {
+    /// Takes in `Keep-Alive: timeout=SECONDS` (RFC 2068 §19.7.1.1): a request that crosses the origin's
+    /// closing is lost, and one with content cannot be sent again.
+    pub(crate) fn heed(&mut self, headers: &HeaderMap) {
+        let timeout = list::members(headers, KEEP_ALIVE).find_map(|member| {
+            let (name, seconds) = str::from_utf8(member).ok()?.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("timeout").then(|| seconds.trim().parse().ok())?
+        });
+        if let Some(seconds) = timeout {
+            self.promised = Some(Duration::from_secs(seconds).saturating_sub(MARGIN));
+        }
+    }
 }
 
 /// What the pool knows of one origin.
@@ -71,10 +93,10 @@ impl Pool {
     /// A connection that was kept, or a new one.
     pub(crate) async fn connection(&self, origin: &OriginAddr) -> Result<Connection, OriginError> {
         let slot = self.slot(origin).await?;
-        while let Some(Idle { mut sender, thread, .. }) = self.take(origin) {
+        while let Some(Idle { mut sender, thread, promised, .. }) = self.take(origin) {
             let ready = time::timeout(self.limits.connect_timeout, sender.ready());
             if matches!(ready.await, Ok(Ok(()))) {
-                return Ok(Connection { sender, reused: true, thread, _slot: slot });
+                return Ok(Connection { sender, reused: true, thread, promised, _slot: slot });
             }
         }
         self.open(origin, slot).await
@@ -105,7 +127,9 @@ impl Pool {
     ) -> Result<Connection, OriginError> {
         let thread = counters::thread();
         match time::timeout(self.limits.connect_timeout, open(origin)).await {
-            Ok(Ok(sender)) => Ok(Connection { sender, reused: false, thread, _slot: slot }),
+            Ok(Ok(sender)) => {
+                Ok(Connection { sender, reused: false, thread, promised: None, _slot: slot })
+            }
             Ok(Err(error)) => {
                 debug!(%origin, %error, "cannot connect");
                 Err(OriginError::Unreachable)
@@ -136,14 +160,17 @@ impl Pool {
 
     fn keep_ready(&self, origin: &OriginAddr, connection: Connection) {
         let now = Instant::now();
-        let Connection { sender, thread, .. } = connection;
+        let Connection { sender, thread, promised, .. } = connection;
+        if self.limits.idle_max == 0 {
+            return;
+        }
         let mut origins = self.lock();
         let idle = &mut self.kept(&mut origins, origin).idle;
         // The oldest stand first.
         let expired = idle.partition_point(|idle| self.is_expired(idle, now));
         let surplus = (idle.len() + 1).saturating_sub(self.limits.idle_max).min(idle.len());
         drop(idle.drain(..expired.max(surplus)));
-        idle.push(Idle { sender, thread, since: now });
+        idle.push(Idle { sender, thread, promised, since: now });
     }
 
     fn take(&self, origin: &OriginAddr) -> Option<Idle> {
@@ -169,7 +196,8 @@ impl Pool {
     }
 
     fn is_expired(&self, idle: &Idle, now: Instant) -> bool {
-        now.saturating_duration_since(idle.since) > self.limits.idle_timeout
+        let limit = idle.promised.unwrap_or(Duration::MAX).min(self.limits.idle_timeout);
+        now.saturating_duration_since(idle.since) > limit
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<OriginAddr, Kept>> {

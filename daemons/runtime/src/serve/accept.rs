@@ -13,24 +13,29 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts connections on `listener` and spawns `serve` for each, until `closed` or the drain of
 /// `connections`. What the kernel has queued by then is still served.
-pub async fn accept<F>(
+pub fn accept<S, F>(
     listener: Acceptor,
     connections: Arc<Connections>,
     closed: CancellationToken,
-    serve: impl Fn(TcpStream, SocketAddr) -> F,
-) where
+    serve: S,
+) -> impl Future<Output = ()> + Send + use<S, F>
+where
+    S: Fn(TcpStream, SocketAddr) -> F + Send + Sync,
     F: Future<Output = ()> + Send + 'static,
 {
+    // Had before anything runs: a drain that begins now waits for this listener, too.
     let accepting = connections.accepting.token();
-    tokio::select! {
-        () = accept_all(&listener, &connections, &serve) => {}
-        () = closed.cancelled() => {}
-        () = connections.drain.stopped() => {}
+    async move {
+        tokio::select! {
+            () = accept_all(&listener, &connections, &serve) => {}
+            () = closed.cancelled() => {}
+            () = connections.drain.stopped() => {}
+        }
+        if let Err(error) = accept_queued(listener, &connections, &serve) {
+            warn!(%error, "cannot take what was queued on a listener that closes");
+        }
+        drop(accepting);
     }
-    if let Err(error) = accept_queued(listener, &connections, &serve) {
-        warn!(%error, "cannot take what was queued on a listener that closes");
-    }
-    drop(accepting);
 }
 
 async fn accept_all<F>(
