@@ -4,7 +4,6 @@
 use std::{
     fmt,
     net::{SocketAddr, ToSocketAddrs},
-    thread,
     time::Duration,
 };
 
@@ -15,14 +14,12 @@ use selat_core::{
     },
     relay::{Limits, UpstreamAddr},
 };
-use selat_proto::socket::{Daemon, status_socket};
+use selat_proto::socket::Daemon;
 use selat_runtime::{
     config::{ConfigErrors, Layers, Shown, Sources, text},
-    listen::{self, UnixAddress},
-    log,
+    listen,
     process::ProcessConfig,
-    serve::HttpLimits,
-    workers::THREADS_MAX,
+    service::{ServiceConfig, TIMEOUT_MAX, timeout},
 };
 
 use crate::{
@@ -30,9 +27,6 @@ use crate::{
     origin::{OriginAddr, OriginLimits},
     relay::{TcpConfig, UdpConfig},
 };
-
-/// Most time that any timeout may be.
-const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Most eagerness to refresh early.
 const EARLY_REFRESH_MAX: f64 = 100.0;
@@ -53,12 +47,6 @@ pub struct Config {
     pub(crate) origins: Vec<OriginAddr>,
     pub(crate) udp: Vec<Forwarding>,
     pub(crate) tcp: Vec<Forwarding>,
-    pub(crate) control: UnixAddress,
-    pub(crate) status: UnixAddress,
-    threads: usize,
-    log: String,
-    pub(crate) connections_max: usize,
-    pub(crate) http_limits: HttpLimits,
     pub(crate) store: StoreLimits,
     pub(crate) policy: PolicyOptions,
     pub(crate) query: QueryRules,
@@ -67,8 +55,7 @@ pub struct Config {
     pub(crate) purge_allow: Vec<Network>,
     pub(crate) origin_limits: OriginLimits,
     relay: RelayLimits,
-    pub(crate) linger: Duration,
-    pub(crate) drain: Duration,
+    pub(crate) service: ServiceConfig,
     shown: Shown,
 }
 
@@ -112,40 +99,18 @@ impl ProcessConfig for Config {
     }
 
     fn log_filter(&self) -> &str {
-        &self.log
+        &self.service.log
     }
 }
 
 impl Config {
-    /// Keys that are read once, when the daemon starts.
-    pub(crate) const FIXED_KEYS: [&str; 6] =
-        ["control", "control_group", "status", "status_group", "threads", "limits.connections"];
-
     /// Each key with its parser and its default.
     fn settings(layers: &mut Layers<'_>) -> Self {
-        let control = layers.one("control", text::path, Daemon::Proxyd.own_control_socket());
-        let status = layers.one("status", text::path, status_socket(&control));
         Self {
             http: layers.many("http", text::address, vec![([127, 0, 0, 1], 8080).into()]),
             origins: layers.many("origin", OriginAddr::parse, default_origins()),
             udp: layers.many("udp", forwarding, default_udp()),
             tcp: layers.many("tcp", forwarding, Vec::new()),
-            control: UnixAddress {
-                path: control,
-                group: layers.one("control_group", text::text_or_none, None),
-            },
-            status: UnixAddress {
-                path: status,
-                group: layers.one("status_group", text::text_or_none, None),
-            },
-            threads: layers.one("threads", text::number_within(0, THREADS_MAX), 0),
-            log: layers.one("log", log::directives, log::DEFAULT_FILTER.to_owned()),
-            connections_max: layers.one(
-                "limits.connections",
-                text::number_within(1, 1_000_000),
-                10_000,
-            ),
-            http_limits: http_limits(layers),
             store: store_limits(layers),
             policy: policy(layers),
             query: QueryRules {
@@ -160,8 +125,7 @@ impl Config {
             purge_allow: layers.many("cache.purge_allow", Network::parse, Vec::new()),
             origin_limits: origin_limits(layers),
             relay: RelayLimits::settings(layers),
-            linger: layers.one("timeouts.linger", timeout(), Duration::from_secs(1)),
-            drain: layers.one("timeouts.drain", timeout(), Duration::from_secs(30)),
+            service: ServiceConfig::settings(layers, Daemon::Proxyd),
             shown: Shown::default(),
         }
     }
@@ -199,19 +163,6 @@ impl Config {
         if self.store.object_bytes > self.store.memory_bytes {
             layers.refuse("cache.object_max", "must not be more than cache.memory");
         }
-    }
-
-    /// Data-plane threads, at least one.
-    pub(crate) fn threads(&self) -> usize {
-        match self.threads {
-            0 => thread::available_parallelism().map_or(1, usize::from),
-            threads => threads,
-        }
-    }
-
-    /// The log filter.
-    pub(crate) fn log_directives(&self) -> &str {
-        &self.log
     }
 
     /// Every key with its value.
@@ -265,30 +216,6 @@ impl RelayLimits {
                 TcpConfig::CONNECTIONS_PER_CLIENT_MAX,
             ),
         }
-    }
-}
-
-fn http_limits(layers: &mut Layers<'_>) -> HttpLimits {
-    let defaults = HttpLimits::default();
-    HttpLimits {
-        // hyper takes no buffer under 8 KiB.
-        header_bytes_max: layers.one(
-            "limits.header_bytes",
-            size(8 << 10, 1 << 20),
-            defaults.header_bytes_max,
-        ),
-        headers_max: layers.one(
-            "limits.headers",
-            text::number_within(1, 10_000),
-            defaults.headers_max,
-        ),
-        streams_max: layers.one(
-            "limits.streams",
-            text::number_within(1, 10_000),
-            defaults.streams_max,
-        ),
-        header_timeout: layers.one("timeouts.header", timeout(), defaults.header_timeout),
-        write_timeout: layers.one("timeouts.write", timeout(), defaults.write_timeout),
     }
 }
 
@@ -385,17 +312,6 @@ fn forwarding(text: &str) -> Result<Forwarding, String> {
     Ok(Forwarding { listen, upstream: UpstreamAddr::new(upstream) })
 }
 
-fn timeout() -> impl Fn(&str) -> Result<Duration, String> {
-    text::duration_within(Duration::from_millis(1), TIMEOUT_MAX)
-}
-
-fn size(min: usize, max: usize) -> impl Fn(&str) -> Result<usize, String> {
-    move |text| {
-        let bytes = text::bytes_within(min as u64, max as u64)(text)?;
-        usize::try_from(bytes).map_err(|_| format!("must be at most {max}"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -420,8 +336,8 @@ mod tests {
         let lines = sample::in_force(SAMPLE);
         let lines = lines.lines().filter(|line| line.contains(" = ") && !line.starts_with('#'));
         assert_eq!(keys, lines.count(), "every key is in the sample");
-        assert_eq!(sampled.control.path, Path::new("/run/proxyd/control.sock"));
-        assert_eq!(sampled.status.path, Path::new("/run/proxyd/status.sock"));
+        assert_eq!(sampled.service.control.path, Path::new("/run/proxyd/control.sock"));
+        assert_eq!(sampled.service.status.path, Path::new("/run/proxyd/status.sock"));
         let without_file = sources.without_file();
         let mut defaults = without_file.read();
         Config::settings(&mut defaults);

@@ -5,11 +5,12 @@ use std::{error::Error as StdError, net::SocketAddr, sync::Arc};
 use selat_proto::{socket::Daemon as Program, v1};
 use selat_runtime::{
     control::{Actor, Orders},
-    life::{self, Beginning, Identity, LifeError},
+    life::{self, Beginning, LifeError},
     listen::ListenError,
     log::LogControl,
     process::Launch,
     serve::{Connections, HttpListenError, HttpListeners},
+    service::{self, ServiceConfig},
     supervise::Daemon,
 };
 use tokio::{net::TcpStream, time::Instant};
@@ -53,13 +54,7 @@ pub enum Error {
 /// # Errors
 /// [`Error`] where it cannot begin to serve.
 pub async fn run(config: Config, launch: Launch) -> Result<(), Error> {
-    let identity = Identity {
-        program: Program::Proxyd,
-        version: env!("CARGO_PKG_VERSION"),
-        threads: config.threads(),
-        control: config.control.clone(),
-        status: config.status.clone(),
-    };
+    let identity = config.service.identity(Program::Proxyd, env!("CARGO_PKG_VERSION"));
     life::live(identity, launch, |beginning| start(config, beginning)).await
 }
 
@@ -86,8 +81,8 @@ fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>
             counters,
             events.clone(),
         ),
-        Connections::new(config.connections_max, threads),
-        config.http_limits.clone(),
+        Connections::new(config.service.connections_max, threads),
+        config.service.http.clone(),
     ));
     let shared = Arc::clone(&front);
     let serve = move |stream, client| connection::run(stream, client, Arc::clone(&shared));
@@ -134,24 +129,19 @@ where
 
     fn apply(&mut self, next: Config) -> Result<Vec<String>, Box<dyn StdError + Send + Sync>> {
         let changes = self.config.shown().changes(next.shown());
-        let is_fixed = |key: &str| Config::FIXED_KEYS.contains(&key);
-        let fixed: Vec<_> =
-            changes.iter().filter(|change| is_fixed(change.key)).map(ToString::to_string).collect();
-        if !fixed.is_empty() {
-            return Err(format!("this takes a restart: {}", fixed.join("; ")).into());
-        }
+        service::can_reload(&changes)?;
         let http = if self.config.http == next.http {
             Vec::new()
         } else {
             self.http.prepare(&next.http)?
         };
         let (udp, tcp) = (self.udp.prepare(&next)?, self.tcp.prepare(&next)?);
-        if self.config.log_directives() != next.log_directives() {
-            self.log.set(next.log_directives())?;
+        if self.config.service.log != next.service.log {
+            self.log.set(&next.service.log)?;
         }
 
         // From here on nothing can fail.
-        self.front.limits.store(Arc::new(next.http_limits.clone()));
+        self.front.limits.store(Arc::new(next.service.http.clone()));
         let proxy = &self.front.proxy;
         proxy.store.set_capacity(next.store.memory_bytes);
         proxy.route.store(Arc::new(route(&next, &proxy.counters)));
@@ -182,7 +172,7 @@ where
     }
 
     async fn drain(&mut self) {
-        let Config { linger, drain, .. } = self.config;
+        let ServiceConfig { linger, drain, .. } = self.config.service;
         let deadline = Instant::now() + linger + drain;
         let connections = &self.front.connections;
         let (finished, relayed) =

@@ -18,6 +18,7 @@ pub mod log;
 pub mod notify;
 pub mod process;
 pub mod serve;
+pub mod service;
 pub mod signals;
 pub mod supervise;
 pub mod udp;

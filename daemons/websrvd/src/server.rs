@@ -18,11 +18,12 @@ use selat_proto::{socket::Daemon as Program, v1};
 use selat_runtime::{
     control::{Actor, Orders},
     counters::PerThread,
-    life::{self, Beginning, Identity, LifeError},
+    life::{self, Beginning, LifeError},
     listen::{self, Bound, ChangeError, ListenError, Listeners},
     log::LogControl,
     process::Launch,
     serve::{Connections, HttpListenError, HttpListeners},
+    service::{self, ServiceConfig},
     supervise::Daemon,
     workers::Workers,
 };
@@ -60,13 +61,7 @@ pub enum Error {
 /// # Errors
 /// [`Error`] where it cannot begin to serve.
 pub async fn run(config: Config, launch: Launch) -> Result<(), Error> {
-    let identity = Identity {
-        program: Program::Websrvd,
-        version: env!("CARGO_PKG_VERSION"),
-        threads: config.threads(),
-        control: config.control.clone(),
-        status: config.status.clone(),
-    };
+    let identity = config.service.identity(Program::Websrvd, env!("CARGO_PKG_VERSION"));
     life::live(identity, launch, |beginning| start(config, beginning)).await
 }
 
@@ -87,7 +82,7 @@ fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>
     let threads = workers.count();
     let web = Arc::new(Web {
         site: ArcSwap::from_pointee(Site::open(&config)?),
-        connections: Arc::new(Connections::new(config.limits.connections, threads)),
+        connections: Arc::new(Connections::new(config.service.connections_max, threads)),
         counters: PerThread::new(threads),
     });
     let echo = listen::udp("echo", &config.echo, threads, sockets)?;
@@ -154,14 +149,7 @@ where
 
     fn apply(&mut self, next: Config) -> Result<Vec<String>, Box<dyn StdError + Send + Sync>> {
         let changes = self.config.shown().changes(next.shown());
-        let fixed: Vec<_> = changes
-            .iter()
-            .filter(|change| Config::FIXED_KEYS.contains(&change.key))
-            .map(ToString::to_string)
-            .collect();
-        if !fixed.is_empty() {
-            return Err(format!("this takes a restart: {}", fixed.join("; ")).into());
-        }
+        service::can_reload(&changes)?;
         let site = Site::open(&next)?;
         let http = if self.config.http == next.http {
             Vec::new()
@@ -169,8 +157,8 @@ where
             self.http.prepare(&next.http)?
         };
         let echo = self.new_echo(&next)?;
-        if self.config.log != next.log {
-            self.log.set(&next.log)?;
+        if self.config.service.log != next.service.log {
+            self.log.set(&next.service.log)?;
         }
 
         // From here on nothing can fail.
@@ -205,10 +193,10 @@ where
     }
 
     async fn drain(&mut self) {
-        let timeouts = &self.config.timeouts;
-        if !self.web.connections.finish(timeouts.linger, timeouts.drain).await {
+        let ServiceConfig { linger, drain, .. } = self.config.service;
+        if !self.web.connections.finish(linger, drain).await {
             let cut = self.web.connections.active();
-            warn!(cut, deadline = ?timeouts.drain, "connections were cut off at the deadline");
+            warn!(cut, deadline = ?drain, "connections were cut off at the deadline");
         }
         self.echo.close();
     }

@@ -70,9 +70,9 @@ impl Site {
         Ok(Self {
             root,
             cache_control: config.cache_control.clone(),
-            disk: Blocking::new(config.limits.disk_jobs, config.timeouts.disk),
-            retry_after: config.timeouts.disk,
-            limits: config.http_limits(),
+            disk: Blocking::new(config.disk_jobs, config.disk_timeout),
+            retry_after: config.disk_timeout,
+            limits: config.service.http.clone(),
         })
     }
 
