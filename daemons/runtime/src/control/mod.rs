@@ -1,4 +1,4 @@
-//! The control plane: gRPC on unix sockets, on a thread that serves no data. [`authority`] says what may be
+//! The control plane: gRPC on unix sockets, on a thread that serves no data. `authority` says what may be
 //! called on which of them.
 //!
 //! What only looks is answered from [`Vitals`] and counters. What changes state becomes an [`Order`]
