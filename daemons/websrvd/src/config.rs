@@ -12,6 +12,8 @@ use selat_runtime::{
     service::{self, ServiceConfig},
 };
 
+use crate::measure::{self, MeasureConfig};
+
 /// A configuration that cannot be invalid. The sample in `packaging/websrvd.toml` explains each key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -24,6 +26,7 @@ pub struct Config {
     pub(crate) disk_jobs: usize,
     /// Time for a request to wait for a place among them.
     pub(crate) disk_timeout: Duration,
+    pub(crate) measure: MeasureConfig,
     pub(crate) service: ServiceConfig,
     shown: Shown,
 }
@@ -57,6 +60,16 @@ impl Config {
             ),
             disk_jobs: layers.one("limits.disk_jobs", text::number_within(1, 10_000), 64),
             disk_timeout: layers.one("timeouts.disk", service::timeout(), Duration::from_secs(5)),
+            measure: MeasureConfig {
+                path: layers.one("measure.path", measure::path, None),
+                bytes_max: layers.one("measure.bytes", text::bytes_within(1, 1 << 50), 16 << 30),
+                duration_max: layers.one(
+                    "measure.duration",
+                    service::timeout(),
+                    Duration::from_secs(60),
+                ),
+                transfers_max: layers.one("measure.transfers", text::number_within(1, 10_000), 64),
+            },
             service: ServiceConfig::settings(layers, Daemon::Websrvd),
             shown: Shown::default(),
         }

@@ -9,9 +9,9 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode, Uri, request::Parts};
 use http_body::{Frame, SizeHint};
 use hyper::{body::Incoming, service::service_fn};
 use selat_runtime::{
@@ -21,7 +21,10 @@ use selat_runtime::{
 use tokio::net::TcpStream;
 use tracing::{debug, info};
 
-use crate::files::{self, Body, BodyError, Outcome, Site};
+use crate::{
+    files::{self, Body, BodyError, Outcome, Site},
+    measure::{Asked, Download, Measure, MeasureOutcome},
+};
 
 /// What one thread's requests came to. Named and explained in `web.proto`.
 #[derive(Debug, Default)]
@@ -30,6 +33,10 @@ pub(crate) struct WebCounters {
     pub(crate) outcomes: Tally<{ Outcome::COUNT }>,
     /// Body bytes handed to clients.
     pub(crate) body_bytes: Counter,
+    /// Requests below the measurement path, by [`MeasureOutcome::index`].
+    pub(crate) measured: Tally<{ MeasureOutcome::ALL.len() }>,
+    /// Body bytes that clients sent to be measured.
+    pub(crate) uploaded_bytes: Counter,
     /// Bodies that ended before their announced length.
     pub(crate) bodies_cut: Counter,
 }
@@ -39,6 +46,8 @@ pub(crate) struct WebCounters {
 pub(crate) struct Web {
     /// What is served now.
     pub(crate) site: ArcSwap<Site>,
+    /// What is measured against now, if anything.
+    pub(crate) measure: ArcSwapOption<Measure>,
     /// Every connection.
     pub(crate) connections: Arc<Connections>,
     /// What their requests came to.
@@ -59,17 +68,78 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Tracked>, Infallible> {
     let begun = Instant::now();
-    // No request that is served has a use for content; hyper closes a connection that sends much.
-    let (head, _) = request.into_parts();
-    let site = web.site.load_full();
-    let answer = files::answer(&site, &head, SystemTime::now()).await;
-    let answer = if head.method == Method::HEAD { answer.without_content() } else { answer };
+    let (head, content) = request.into_parts();
+    let measure = web.measure.load_full();
+    let asked = measure.as_ref().and_then(|measure| Some((measure, measure.asked(&head)?)));
+    let response = match asked {
+        Some((measure, asked)) => measured(&web, measure, asked, &head, content, begun).await,
+        // No file has a use for content; hyper closes a connection that sends much.
+        None => file(&web, &head).await,
+    };
     web.connections.count_request();
-    web.counters.here().outcomes.increment(answer.outcome.index());
-    let status = answer.response.status();
+    let status = response.status();
     let exchange =
         Exchange { web, client, method: head.method, uri: head.uri, status, begun, bytes: 0 };
-    Ok(answer.response.map(|body| Tracked { body, exchange }))
+    Ok(response.map(|content| Tracked { content, exchange }))
+}
+
+async fn file(web: &Web, head: &Parts) -> Response<Content> {
+    let site = web.site.load_full();
+    let answer = files::answer(&site, head, SystemTime::now()).await;
+    let answer = if head.method == Method::HEAD { answer.without_content() } else { answer };
+    web.counters.here().outcomes.increment(answer.outcome.index());
+    answer.response.map(Content::File)
+}
+
+async fn measured(
+    web: &Web,
+    measure: &Measure,
+    asked: Asked,
+    head: &Parts,
+    content: Incoming,
+    begun: Instant,
+) -> Response<Content> {
+    let measured = measure.answer(asked, head, content, begun.into()).await;
+    let counters = web.counters.here();
+    counters.measured.increment(measured.outcome.index());
+    counters.uploaded_bytes.add(measured.uploaded_bytes);
+    measured.response.map(Content::Generated)
+}
+
+/// The content of a response, wherever it comes from.
+enum Content {
+    File(Body),
+    Generated(Download),
+}
+
+type Polled<E> = Poll<Option<Result<Frame<Bytes>, E>>>;
+
+impl http_body::Body for Content {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled<BodyError> {
+        match &mut *self {
+            Self::File(body) => Pin::new(body).poll_frame(context),
+            Self::Generated(download) => {
+                Pin::new(download).poll_frame(context).map_err(BodyError::from)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::File(body) => body.is_end_stream(),
+            Self::Generated(download) => download.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::File(body) => body.size_hint(),
+            Self::Generated(download) => download.size_hint(),
+        }
+    }
 }
 
 /// One request and what became of it: an access line once it is over.
@@ -102,7 +172,7 @@ impl Drop for Exchange {
 
 /// A body that knows whose answer it is, and ends the exchange when it ends.
 struct Tracked {
-    body: Body,
+    content: Content,
     exchange: Exchange,
 }
 
@@ -110,12 +180,9 @@ impl http_body::Body for Tracked {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled<BodyError> {
         let this = &mut *self;
-        let frame = ready!(Pin::new(&mut this.body).poll_frame(context));
+        let frame = ready!(Pin::new(&mut this.content).poll_frame(context));
         let counters = this.exchange.web.counters.here();
         match &frame {
             Some(Ok(frame)) => {
@@ -133,10 +200,10 @@ impl http_body::Body for Tracked {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.content.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.content.size_hint()
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     connection::{Web, WebCounters},
     echo::{DropReason, EchoCounters},
     files::Outcome,
+    measure::MeasureOutcome,
 };
 
 /// The services of this daemon alone.
@@ -33,8 +34,10 @@ impl WebService for WebControl {
         &self,
         _request: Request<WebServiceGetStatsRequest>,
     ) -> Result<Response<WebServiceGetStatsResponse>, Status> {
-        let Web { site, connections, counters } = &*self.0;
+        let Web { site, connections, counters, .. } = &*self.0;
         let outcome = |outcome: Outcome| counters.sum(|it| it.outcomes.value(outcome.index()));
+        let measured =
+            |outcome: MeasureOutcome| counters.sum(|it| it.measured.value(outcome.index()));
         let sum = |pick: fn(&WebCounters) -> &Counter| counters.sum(|it| pick(it).value());
         Ok(Response::new(WebServiceGetStatsResponse {
             root: site.load().root(),
@@ -52,6 +55,11 @@ impl WebService for WebControl {
             failed: outcome(Outcome::Failed),
             body_bytes: sum(|it| &it.body_bytes),
             bodies_cut: sum(|it| &it.bodies_cut),
+            measured: MeasureOutcome::ALL
+                .into_iter()
+                .map(|outcome| (outcome.as_str().to_owned(), measured(outcome)))
+                .collect(),
+            uploaded_bytes: sum(|it| &it.uploaded_bytes),
         }))
     }
 }

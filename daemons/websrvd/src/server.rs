@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use selat_proto::{socket::Daemon as Program, v1};
 use selat_runtime::{
     control::{Actor, Orders},
@@ -37,6 +37,7 @@ use crate::{
     control::services,
     echo::{self, EchoCounters, EchoRules},
     files::{RootError, Site},
+    measure::Measure,
 };
 
 /// Why websrvd cannot run.
@@ -82,6 +83,7 @@ fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>
     let threads = workers.count();
     let web = Arc::new(Web {
         site: ArcSwap::from_pointee(Site::open(&config)?),
+        measure: ArcSwapOption::from_pointee(Measure::of(&config.measure)),
         connections: Arc::new(Connections::new(config.service.connections_max, threads)),
         counters: PerThread::new(threads),
     });
@@ -166,6 +168,9 @@ where
         self.serve_echo(echo);
         self.is_reflector.store(next.reflector, Relaxed);
         self.web.site.store(Arc::new(site));
+        if self.config.measure != next.measure {
+            self.web.measure.store(Measure::of(&next.measure).map(Arc::new));
+        }
         if self.config.http != next.http {
             self.http.close_others(&next.http);
         }

@@ -50,6 +50,9 @@ pub(crate) enum BodyError {
     /// It cannot be read any more.
     #[error("cannot read the file")]
     Read(#[from] io::Error),
+    /// It was generated for longer than that may take.
+    #[error(transparent)]
+    TooLong(#[from] crate::measure::TooLong),
     /// The process is ending.
     #[error("reading was cut off")]
     CutOff,

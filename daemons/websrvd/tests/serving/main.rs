@@ -9,6 +9,8 @@ mod control;
 mod harness;
 /// Reload, shutdown, the control socket.
 mod lifecycle;
+/// Measuring against it.
+mod measure;
 /// What is served and what never is, by any spelling.
 mod paths;
 /// The process: flags, exit codes, signals.
