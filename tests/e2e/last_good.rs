@@ -115,6 +115,24 @@ fn what_a_reload_put_in_force_is_the_last_good_file() {
 }
 
 #[test]
+fn drop_ins_are_part_of_the_last_good_configuration() {
+    let kept = Kept::new();
+    let mut websrvd = kept.knowing_state(Daemon::websrvd()).config(&kept.good("")).start();
+    let drop_ins = websrvd.directory().join("websrvd.d");
+    fs::create_dir(&drop_ins).unwrap();
+    fs::write(drop_ins.join("10-age.toml"), "cache_control = \"max-age=7\"").unwrap();
+    let _ = Netctl::new().websrvd(&websrvd).text(&["reload", "websrvd"]);
+    websrvd.terminate();
+    assert!(websrvd.exit_status().success());
+    fs::write(drop_ins.join("10-age.toml"), BROKEN).unwrap();
+    let again = kept.again(&websrvd, &kept.good("")).start();
+    let degraded = status(&again);
+    assert!(degraded["config_error"].as_str().unwrap().contains("10-age.toml:1"), "{degraded}");
+    let page = Client::connect(again.address("http")).get("/").unwrap();
+    assert_eq!(page.header("cache-control"), "max-age=7");
+}
+
+#[test]
 fn without_a_last_good_file_that_serves_a_broken_one_ends_with_78() {
     let kept = Kept::new();
     let refused = |launcher: Launcher, reason: &str| {

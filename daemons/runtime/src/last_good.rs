@@ -1,5 +1,6 @@
-//! The last configuration file that was good, kept in `$STATE_DIRECTORY`, so that a daemon whose file was broken
-//! while it was down still has something to serve. Only the file is kept: flags and variables are as they are.
+//! The last configuration files that were good, kept in `$STATE_DIRECTORY`, so that a daemon whose file was broken
+//! while it was down still has something to serve. All are kept in one, so that they are of one time. Only files are
+//! kept: flags and variables are as they are.
 
 use std::{
     env, fs,
@@ -8,9 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
-use crate::config::Sources;
+use crate::config::{SourceFile, Sources};
 
 /// Name of the file in the state directory.
 const NAME: &str = "last-good.toml";
@@ -18,7 +20,14 @@ const NAME: &str = "last-good.toml";
 /// Whoever may read the state directory may not read secrets that the file may have.
 const MODE: u32 = 0o600;
 
-/// Where the last good file is kept.
+/// What is kept: the files and what each said.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    file: Vec<SourceFile>,
+}
+
+/// Where the last good files are kept.
 #[derive(Clone, Debug, Default)]
 pub struct LastGood(Option<PathBuf>);
 
@@ -37,20 +46,19 @@ impl LastGood {
         Self(first.map(|directory| directory.join(NAME)))
     }
 
-    /// The file, if one was kept.
+    /// The files, if they were kept and can be read.
     #[must_use]
-    pub fn file(&self) -> Option<&Path> {
-        self.0.as_deref().filter(|path| path.exists())
+    pub fn files(&self) -> Option<Vec<SourceFile>> {
+        let text = fs::read_to_string(self.0.as_deref()?).ok()?;
+        toml::from_str(&text).ok().map(|Kept { file }| file)
     }
 
-    /// Keeps the file that `sources` holds ([`Sources::held`]), now that it is in force. Where that fails, the one
-    /// before stays, and the log says so.
+    /// Keeps the files that `sources` holds ([`Sources::held`]), now that they are in force. Where that fails, those
+    /// before stay, and the log says so.
     pub fn keep(&self, sources: &Sources) {
-        let (Some(path), Some(text)) = (&self.0, sources.text()) else { return };
-        if fs::read(path).is_ok_and(|kept| kept == text.as_bytes()) {
-            return;
-        }
-        match replace(path, text) {
+        let (Some(path), Some(files)) = (&self.0, sources.files()) else { return };
+        let kept = toml::to_string(&Kept { file: files.to_vec() });
+        match kept.map_err(io::Error::other).and_then(|text| replace(path, &text)) {
             Ok(()) => debug!(path = %path.display(), "configuration kept"),
             Err(error) => {
                 warn!(%error, path = %path.display(), "cannot keep the configuration for a start with a broken one");
@@ -61,6 +69,9 @@ impl LastGood {
 
 /// Puts `text` into the file as a whole: what is at `path` is the old one or the new one at any time.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
+    if fs::read(path).is_ok_and(|kept| kept == text.as_bytes()) {
+        return Ok(());
+    }
     let unfinished = path.with_extension("new");
     let mut options = fs::OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(MODE).open(&unfinished)?;

@@ -108,7 +108,7 @@ fn begin<C: ProcessConfig>(
         Ok(config) => return Ok((config, Begin::OnDisk(held))),
         Err(errors) => errors,
     };
-    let kept = last_good.file().map(|file| sources.clone().with_file(file.to_owned()));
+    let kept = last_good.files().map(|files| sources.with_files(files));
     match kept.map(|kept| C::read(&kept)) {
         Some(Ok(config)) => Ok((config, Begin::LastGood(errors))),
         Some(Err(_)) | None => Err(errors),

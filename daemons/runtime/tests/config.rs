@@ -76,11 +76,63 @@ fn a_broken_file_says_where() {
     assert!(report.contains("test.toml:2") && report.contains("not TOML"), "{report}");
 }
 
+/// A drop-in of the file that [`sources`] made.
+fn drop_in(directory: &tempfile::TempDir, name: &str, toml: &str) {
+    let drop_ins = directory.path().join("test.d");
+    fs::create_dir_all(&drop_ins).unwrap();
+    fs::write(drop_ins.join(name), toml).unwrap();
+}
+
+#[test]
+fn drop_ins_win_over_the_file_and_later_ones_over_earlier() {
+    let (directory, sources) =
+        sources("threads = 3\nhttp = [\"file\"]\n[cache]\nmemory = \"2MiB\"\n");
+    drop_in(&directory, "20-later.toml", "threads = 5\n");
+    drop_in(&directory, "10-earlier.toml", "threads = 4\ncache.memory = \"4MiB\"\n");
+    drop_in(&directory, "30-hidden.toml.dpkg-old", "threads = 6\n");
+    drop_in(&directory, ".40-swap.toml", "threads = 7\n");
+    let read = settings(sources.read()).unwrap();
+    let expected = Settings { threads: 5, memory: 4 << 20, idle: None, http: vec!["file".into()] };
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn errors_name_the_drop_in_that_they_are_in() {
+    let (directory, sources) = sources(
+        "threads = 3
+",
+    );
+    drop_in(&directory, "10-odd.toml", "\ncolour = \"red\"\nthreads = 65\n");
+    drop_in(&directory, "20-broken.toml", "http = [\n");
+    let report = settings(sources.read()).unwrap_err().to_string();
+    for expected in [
+        "test.d/10-odd.toml:2: colour: unknown key",
+        "test.d/10-odd.toml:3: threads = \"65\": must be",
+        "test.d/20-broken.toml:1: not TOML",
+    ] {
+        assert!(report.contains(expected), "{expected}\nis not in\n{report}");
+    }
+}
+
+#[test]
+fn what_is_held_stays_as_it_was_with_its_drop_ins() {
+    let (directory, sources) = sources("threads = 3\n");
+    drop_in(&directory, "10.toml", "http = [\"held\"]\n");
+    let held = sources.held();
+    fs::remove_file(directory.path().join("test.d/10.toml")).unwrap();
+    fs::write(directory.path().join("test.toml"), "threads = 9\n").unwrap();
+    let again = sources.with_files(held.files().unwrap().to_vec());
+    for sources in [&held, &again] {
+        let read = settings(sources.read()).unwrap();
+        assert_eq!((read.threads, read.http), (3, vec!["held".to_owned()]));
+    }
+}
+
 #[test]
 fn a_named_file_must_be_there() {
     let sources = Sources::of("selattest").with_file("/nonexistent/selat.toml".into());
     let report = settings(sources.read()).unwrap_err().to_string();
-    assert!(report.contains("cannot read the file"), "{report}");
+    assert!(report.contains("/nonexistent/selat.toml: cannot be read"), "{report}");
 }
 
 #[test]

@@ -1,12 +1,6 @@
 //! Flattens a TOML file into dotted keys, each with its values and its line.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{self, Read},
-    ops::Range,
-    path::Path,
-};
+use std::{collections::BTreeMap, ops::Range, path::Path, sync::Arc};
 
 use toml::{
     Spanned,
@@ -15,32 +9,27 @@ use toml::{
 
 use super::{ConfigError, Origin};
 
-/// Bytes of the largest file that is read.
-const FILE_BYTES_MAX: u64 = 1 << 20;
-
 /// What stands behind one key.
 pub(super) struct Entry {
     pub(super) values: Vec<String>,
     pub(super) is_list: bool,
-    pub(super) line: usize,
+    file: Arc<Path>,
+    line: usize,
+}
+
+impl Entry {
+    pub(super) fn origin(&self) -> Origin {
+        Origin::File(self.file.to_path_buf(), self.line)
+    }
 }
 
 /// The settings of one file by dotted key.
 pub(super) type Entries = BTreeMap<String, Entry>;
 
-/// Reads a file whole, up to [`FILE_BYTES_MAX`].
-pub(super) fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 1 MiB"));
-    }
-    Ok(text)
-}
-
 /// Parses `text`; errors of the language go to `errors`, and what could be read is returned.
 pub(super) fn parse(path: &Path, text: &str, errors: &mut Vec<ConfigError>) -> Entries {
     let (table, faults) = DeTable::parse_recoverable(text);
+    let path = Arc::from(path);
     let mut flat = Flattened { path, text, entries: Entries::new(), errors };
     for fault in faults {
         let span = fault.span().unwrap_or(0..0);
@@ -51,7 +40,7 @@ pub(super) fn parse(path: &Path, text: &str, errors: &mut Vec<ConfigError>) -> E
 }
 
 struct Flattened<'a> {
-    path: &'a Path,
+    path: Arc<Path>,
     text: &'a str,
     entries: Entries,
     errors: &'a mut Vec<ConfigError>,
@@ -94,12 +83,12 @@ impl Flattened<'_> {
     }
 
     fn insert(&mut self, key: String, span: Range<usize>, values: Vec<String>, is_list: bool) {
-        let line = self.line(&span);
-        self.entries.insert(key, Entry { values, is_list, line });
+        let (file, line) = (Arc::clone(&self.path), self.line(&span));
+        self.entries.insert(key, Entry { values, is_list, file, line });
     }
 
     fn refuse(&mut self, key: &str, value: &str, span: Range<usize>, problem: String) {
-        let origin = Origin::File(self.path.to_owned(), self.line(&span));
+        let origin = Origin::File(self.path.to_path_buf(), self.line(&span));
         let (key, value) = (key.to_owned(), value.to_owned());
         self.errors.push(ConfigError { origin, key, value, problem });
     }

@@ -4,13 +4,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     env,
     fmt::Debug,
-    io,
     path::{Path, PathBuf},
 };
 
 use super::{
-    ConfigError, ConfigErrors, Origin, Shown,
+    ConfigError, ConfigErrors, Origin, Shown, SourceFile,
     file::{self, Entries},
+    source_file::{self, Unreadable},
 };
 
 /// Where a daemon's settings are. Reading them again is what a reload begins with.
@@ -18,27 +18,28 @@ use super::{
 pub struct Sources {
     file: Option<PathBuf>,
     file_is_optional: bool,
-    /// The file's text, once it is held.
-    text: Option<String>,
+    /// The file and its drop-ins as they were, once they are held.
+    held: Option<Vec<SourceFile>>,
     variable_prefix: String,
     flags: BTreeMap<String, Vec<String>>,
 }
 
 impl Sources {
-    /// Settings of the program `name`: the file `/etc/selat/NAME.toml` if it is there, and variables
-    /// `NAME_KEY` in capitals.
+    /// Settings of the program `name`: the file `/etc/selat/NAME.toml` if it is there, its drop-ins
+    /// `/etc/selat/NAME.d/*.toml`, and variables `NAME_KEY` in capitals.
     #[must_use]
     pub fn of(name: &str) -> Self {
         Self {
             file: Some(PathBuf::from(format!("/etc/selat/{name}.toml"))),
             file_is_optional: true,
-            text: None,
+            held: None,
             variable_prefix: name.to_uppercase(),
             flags: BTreeMap::new(),
         }
     }
 
-    /// Takes `file` instead of the one in `/etc`; it must then be there.
+    /// Takes `file` instead of the one in `/etc`; it must then be there. Its drop-ins are in the directory beside it
+    /// that has `.d` for its ending.
     #[must_use]
     pub fn with_file(mut self, file: PathBuf) -> Self {
         self.file = Some(file);
@@ -63,26 +64,31 @@ impl Sources {
         self
     }
 
-    /// The same with the file as it is now, so that what is read from it is what [`Sources::text`] has. A file that
-    /// cannot be read is tried again by [`Sources::read`], which tells why.
+    /// The same with the files as they are now, so that what is read from them is what [`Sources::files`] has. Where one
+    /// cannot be read, all are tried again by [`Sources::read`], which tells why.
     #[must_use]
     pub fn held(&self) -> Self {
-        let text = self.file.as_deref().and_then(|path| match file::read(path) {
-            Ok(text) => Some(text),
-            Err(fault) => self.may_lack(&fault).then(String::new),
-        });
-        Self { text, ..self.clone() }
+        Self { held: self.read_files().ok(), ..self.clone() }
     }
 
-    /// The text of the file, if it is held.
+    /// The same with `files` in place of those on disk.
     #[must_use]
-    pub fn text(&self) -> Option<&str> {
-        self.text.as_deref()
+    pub fn with_files(&self, files: Vec<SourceFile>) -> Self {
+        Self { held: Some(files), ..self.clone() }
     }
 
-    /// Whether a file that cannot be read for this reason is as good as an empty one.
-    fn may_lack(&self, fault: &io::Error) -> bool {
-        self.file_is_optional && fault.kind() == io::ErrorKind::NotFound
+    /// The files that are held, if they are: the later one wins.
+    #[must_use]
+    pub fn files(&self) -> Option<&[SourceFile]> {
+        self.held.as_deref()
+    }
+
+    fn read_files(&self) -> Result<Vec<SourceFile>, Unreadable> {
+        match (&self.held, &self.file) {
+            (Some(held), _) => Ok(held.clone()),
+            (None, Some(path)) => source_file::with_drop_ins(path, self.file_is_optional),
+            (None, None) => Ok(Vec::new()),
+        }
     }
 
     /// The file that is read, whether it is there or not.
@@ -94,29 +100,21 @@ impl Sources {
     /// Collects the settings. What cannot be read becomes an error of [`Layers::finish`].
     #[must_use]
     pub fn read(&self) -> Layers<'_> {
-        let mut errors = Vec::new();
-        let entries = match (&self.file, &self.text) {
-            (Some(path), Some(text)) => file::parse(path, text, &mut errors),
-            (Some(path), None) => self.read_file(path, &mut errors),
-            (None, _) => Entries::new(),
-        };
-        Layers { sources: self, entries, asked: BTreeSet::new(), shown: Shown::default(), errors }
-    }
-
-    fn read_file(&self, path: &Path, errors: &mut Vec<ConfigError>) -> Entries {
-        match file::read(path) {
-            Ok(text) => file::parse(path, &text, errors),
-            Err(fault) if self.may_lack(&fault) => Entries::new(),
-            Err(fault) => {
-                errors.push(ConfigError {
-                    origin: Origin::File(path.to_owned(), 0),
-                    key: String::new(),
-                    value: String::new(),
-                    problem: format!("cannot read the file: {fault}"),
-                });
-                Entries::new()
+        let (mut entries, mut errors) = (Entries::new(), Vec::new());
+        match self.read_files() {
+            Ok(files) => {
+                for SourceFile { path, text } in &files {
+                    entries.extend(file::parse(path, text, &mut errors));
+                }
             }
+            Err(Unreadable { path, fault }) => errors.push(ConfigError {
+                origin: Origin::File(path, 0),
+                key: String::new(),
+                value: String::new(),
+                problem: format!("cannot be read: {fault}"),
+            }),
         }
+        Layers { sources: self, entries, asked: BTreeSet::new(), shown: Shown::default(), errors }
     }
 
     fn variable(&self, key: &str) -> String {
@@ -234,10 +232,9 @@ impl Layers<'_> {
             .entries
             .iter()
             .filter(|(key, _)| !self.asked.contains(key.as_str()))
-            .map(|(key, entry)| (key.clone(), entry.line))
+            .map(|(key, entry)| (key.clone(), entry.origin()))
             .collect();
-        for (key, line) in unknown {
-            let origin = Origin::File(self.sources.file.clone().unwrap_or_default(), line);
+        for (key, origin) in unknown {
             let problem = match nearest(&key, &self.asked) {
                 Some(known) => format!("unknown key; did you mean {known}?"),
                 None => "unknown key".to_owned(),
@@ -261,7 +258,7 @@ impl Layers<'_> {
             return Some(Given { values, is_list, origin: Origin::Environment(variable) });
         }
         let entry = self.entries.get(key)?;
-        let origin = Origin::File(self.sources.file.clone().unwrap_or_default(), entry.line);
+        let origin = entry.origin();
         Some(Given { values: entry.values.clone(), is_list: entry.is_list, origin })
     }
 

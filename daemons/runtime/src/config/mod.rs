@@ -1,4 +1,4 @@
-//! Reads settings from flags, the environment and a file, in that order of precedence.
+//! Reads settings from flags, the environment and files, in that order of precedence.
 //!
 //! 1. [`Sources`] says where a daemon's settings are; it is kept, since a reload reads them again.
 //! 2. [`Sources::read`] collects them into [`Layers`].
@@ -11,10 +11,12 @@ mod file;
 mod layers;
 pub mod sample;
 mod shown;
+mod source_file;
 pub mod text;
 
 pub use self::{
     error::{ConfigError, ConfigErrors, Origin},
     layers::{Layers, Sources},
     shown::{Change, Shown},
+    source_file::SourceFile,
 };
