@@ -17,7 +17,7 @@ const FILE_LINES_MAX: usize = 500;
 const ARCHITECTURE_LINES_MAX: usize = 199;
 
 /// What each crate may depend on, of ours. Nothing may depend on the tests.
-const DIRECTION: [(&str, &[&str]); 9] = [
+const DIRECTION: [(&str, &[&str]); 10] = [
     ("selat-core", &[]),
     ("selat-proto", &[]),
     ("selat-runtime", &["selat-proto"]),
@@ -29,6 +29,7 @@ const DIRECTION: [(&str, &[&str]); 9] = [
         "selat-lab",
         &["websrvd", "proxyd", "netctl", "selat-core", "selat-runtime", "selat-proto", "selat-qos"],
     ),
+    ("selat-pages", &["websrvd", "proxyd", "netctl"]),
     (
         "selat-tests",
         &["websrvd", "proxyd", "netctl", "selat-core", "selat-runtime", "selat-proto", "selat-qos"],
@@ -117,7 +118,7 @@ fn offending(is_at_fault: impl Fn(&str) -> bool) -> Vec<PathBuf> {
 /// Every Rust file of the workspace, from the repository's root.
 fn sources() -> impl Iterator<Item = PathBuf> {
     let mut found = Vec::new();
-    for top in ["proto", "daemons", "ctl", "tests"] {
+    for top in ["proto", "daemons", "ctl", "packaging", "tests"] {
         collect(&repository().join(top), &mut found);
     }
     found.into_iter().map(|file| file.strip_prefix(repository()).unwrap().to_owned())

@@ -9,6 +9,7 @@
 pub mod bench;
 mod body;
 mod cache;
+pub mod cli;
 mod config;
 mod connection;
 mod control;

@@ -4,6 +4,7 @@
 //! `connection` answers each request with `files` or, below one path, with `measure`, `echo` answers datagrams,
 //! and `control` tells what they did.
 
+pub mod cli;
 mod config;
 mod connection;
 mod control;

@@ -1,62 +1,14 @@
 //! The daemon's process: flags in, exit code out.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::Parser;
 use selat_proto::socket::Daemon;
-use selat_runtime::{config::Sources, process};
-
-/// Serves a folder over HTTP and sends UDP datagrams back.
-///
-/// A flag wins over an environment variable (WEBSRVD_ROOT and so on), which wins over the file.
-#[derive(Debug, Parser)]
-#[command(version)]
-struct Args {
-    /// Configuration file [default: /etc/selat/websrvd.toml, if it is there].
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Only say whether the configuration is good.
-    #[arg(long)]
-    check: bool,
-    /// Directory that is served.
-    #[arg(long, value_name = "DIR")]
-    root: Option<String>,
-    /// Address to serve HTTP on, such as 127.0.0.1:8000 or :8000; may be repeated.
-    #[arg(long, value_name = "ADDR")]
-    http: Vec<String>,
-    /// Address to send UDP datagrams back on; may be repeated.
-    #[arg(long, value_name = "ADDR")]
-    echo: Vec<String>,
-    /// Whether STAMP probes (RFC 8762) among these are answered as a reflector: true or false.
-    #[arg(long, value_name = "BOOL")]
-    reflector: Option<String>,
-    /// Path of the control socket.
-    #[arg(long, value_name = "PATH")]
-    control: Option<String>,
-    /// Threads that serve data; 0 is one for each processor.
-    #[arg(long, value_name = "N")]
-    threads: Option<String>,
-}
-
-impl Args {
-    fn sources(self) -> Sources {
-        let sources = Sources::of(Daemon::Websrvd.name());
-        let sources = match self.config {
-            Some(file) => sources.with_file(file),
-            None => sources,
-        };
-        sources
-            .with_flag("root", self.root)
-            .with_flag("http", self.http)
-            .with_flag("echo", self.echo)
-            .with_flag("reflector", self.reflector)
-            .with_flag("control", self.control)
-            .with_flag("threads", self.threads)
-    }
-}
+use selat_runtime::process;
+use websrvd::cli::Arguments;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    let check_only = args.check;
-    process::run(Daemon::Websrvd, args.sources(), check_only, websrvd::run)
+    let arguments = Arguments::parse();
+    let check_only = arguments.check;
+    process::run(Daemon::Websrvd, arguments.sources(), check_only, websrvd::run)
 }
