@@ -3,6 +3,7 @@
 
 mod direction;
 mod distribution;
+mod histogram;
 mod jitter;
 mod loss;
 mod one_way;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 pub use self::direction::LossDirection;
 pub use self::distribution::Distribution;
+pub use self::histogram::Histogram;
 pub use self::jitter::{EwmaJitter, Jitter};
 pub use self::loss::{GMIN, LossRuns};
 pub use self::one_way::OneWay;

@@ -15,15 +15,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::csv::{CsvError, append_csv};
-pub use self::detail::Detail;
+pub use self::detail::{Cost, Detail};
 pub use self::html::html;
 pub use self::json::json;
 pub use self::prometheus::{PrometheusError, prometheus, write_prometheus};
 pub(crate) use self::raw::RawSample;
-pub use self::raw::{RawError, read_raw, write_raw};
+pub use self::raw::{Kept, RawError, read_raw, write_raw};
 pub use self::row::{COLUMNS, Row, TOTAL_CLIENT};
 pub use self::verdict::verdict;
 use crate::analysis::Analysis;
+use crate::compare::{Change, compare};
 use crate::grade::{Grades, Profile};
 use crate::sample::Sample;
 use crate::session::{Ended, Pace, Peer, Run, UdpSpec};
@@ -60,6 +61,10 @@ pub struct Measurement {
     pub conditions: Vec<Condition>,
     /// One for each client. Clients share the clock of the run.
     pub clients: Vec<Series>,
+    /// The same probes sent straight to the other end, in turns with these, which went through a
+    /// relay: what both differ by is what the relay costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub straight: Option<Box<Measurement>>,
 }
 
 /// A circumstance of a measurement.
@@ -83,18 +88,41 @@ pub struct Series {
 impl Measurement {
     /// The measurement that a UDP run was.
     #[must_use]
-    pub fn udp(spec: &UdpSpec, run: Run) -> Self {
+    pub fn udp(spec: &UdpSpec, mut run: Run) -> Self {
+        let Some(straight) = spec.straight() else { return Self::of_run(spec, run) };
+        let other = Run { target: straight, clients: run.clients.split_off(1), ..run.clone() };
+        let mut measurement = Self::of_run(spec, run);
+        let mut straight = Self::of_run(spec, other);
+        let note = |way: &str, target: &str| {
+            Condition::new("compared with", format!("the same probes {way} {target}, in turns"))
+        };
+        measurement.conditions.push(note("straight to", &straight.target));
+        straight.conditions.push(note("through the relay at", &measurement.target));
+        Self { straight: Some(Box::new(straight)), ..measurement }
+    }
+
+    fn of_run(spec: &UdpSpec, run: Run) -> Self {
         Self {
             test: Test::Udp,
             target: run.target.to_string(),
             started_at: run.started_at,
             conditions: udp_conditions(spec, &run),
-            clients: run
-                .clients
-                .into_iter()
-                .map(|client| Series { client: client.client.to_string(), samples: client.samples })
+            clients: (1..)
+                .zip(run.clients)
+                .map(|(number, client): (u32, _)| Series {
+                    client: number.to_string(),
+                    samples: client.samples,
+                })
                 .collect(),
+            straight: None,
         }
+    }
+
+    /// What the relay costs: every measure of the probes that went straight, of these, and the
+    /// difference; `None` where none went straight.
+    #[must_use]
+    pub fn relay_cost(&self) -> Option<Vec<Change>> {
+        self.straight.as_deref().map(|straight| compare(straight, self))
     }
 
     /// The figures of all clients together.
@@ -127,11 +155,12 @@ impl Measurement {
         let grades = Grades::of(analysis, profile);
         match self.test {
             Test::Udp => grades,
-            Test::Http => Grades { voice: None, ..grades },
+            Test::Http => Grades { voice: None, y1541: None, ..grades },
         }
     }
 
-    /// A row for each client, if there are several, and one for the total, last.
+    /// A row for each client, if there are several, and one for the total, last; then those of what
+    /// went straight, if something did.
     #[must_use]
     pub fn rows(&self, profile: &Profile) -> Vec<Row> {
         let row = |client: &str, analysis: &Analysis| {
@@ -144,7 +173,9 @@ impl Measurement {
         }
         let mut total = row(TOTAL_CLIENT, &self.total());
         total.detail.fairness = self.fairness();
+        total.detail.relay_cost = self.relay_cost().map(|cost| cost.iter().map(Cost::of).collect());
         rows.push(total);
+        rows.extend(self.straight.iter().flat_map(|straight| straight.rows(profile)));
         rows
     }
 }
@@ -164,7 +195,7 @@ fn udp_conditions(spec: &UdpSpec, run: &Run) -> Vec<Condition> {
         Pace::Flood => "flood: what is due leaves in bundles",
     };
     let mut conditions = vec![
-        Condition::new("clients", spec.clients()),
+        Condition::new("clients", run.clients.len()),
         Condition::new("probes per client", spec.schedule().count()),
         Condition::new("pattern", spec.schedule().describe()),
         Condition::new("size", format!("{} B of UDP payload", spec.size())),

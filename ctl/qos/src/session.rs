@@ -176,9 +176,10 @@ pub fn run(spec: &UdpSpec, progress: &Progress, cancel: &Cancel) -> Result<Run, 
 
 fn open_clients(spec: &UdpSpec) -> Result<Vec<Client>, SessionError> {
     allow_descriptors(u64::from(spec.clients()) + SPARE_DESCRIPTORS);
-    let (target, probes) = (spec.target(), spec.schedule().count());
+    let probes = spec.schedule().count();
     (0..spec.clients())
         .map(|id| {
+            let target = spec.target_of(id);
             let opened = Client::open(id, target, probes, spec.stamps());
             opened.map_err(|source| SessionError::Open { target, client: id + 1, source })
         })

@@ -26,6 +26,7 @@ fn run(latencies_us: impl IntoIterator<Item = Option<u64>>) -> Measurement {
             client: "1".to_owned(),
             samples: (0..).zip(latencies_us).map(sample).collect(),
         }],
+        straight: None,
     }
 }
 

@@ -28,6 +28,7 @@ fn page(clients: Vec<Vec<Sample>>) -> String {
         started_at: jiff::Timestamp::UNIX_EPOCH,
         conditions: vec![Condition::new("path", "<b>relay</b>")],
         clients: clients.into_iter().enumerate().map(series).collect(),
+        straight: None,
     };
     html(&[measurement], &Profile::default())
 }

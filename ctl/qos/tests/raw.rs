@@ -6,7 +6,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use selat_qos::report::{Condition, Measurement, RawError, Series, Test, read_raw, write_raw};
+use selat_qos::grade::emodel::Codec;
+use selat_qos::grade::tables::Tables;
+use selat_qos::grade::{Language, Profile};
+use selat_qos::report::{
+    Condition, Kept, Measurement, RawError, Series, Test, read_raw, write_raw,
+};
 use selat_qos::sample::{Reflection, Sample};
 use tempfile::TempDir;
 
@@ -39,21 +44,42 @@ fn measurement() -> Measurement {
             Series { client: "1".to_owned(), samples: vec![lost, answered] },
             Series { client: "2".to_owned(), samples: vec![echoed] },
         ],
+        straight: None,
     }
 }
 
 #[test]
 fn measurements_read_back_as_they_were() {
     let (_directory, path) = file();
-    let kept = [measurement(), Measurement { test: Test::Http, ..measurement() }];
-    write_raw(&path, &kept).unwrap();
+    let through_a_relay = Measurement { straight: Some(Box::new(measurement())), ..measurement() };
+    let measurements =
+        vec![measurement(), Measurement { test: Test::Http, ..measurement() }, through_a_relay];
+    let profile = Profile {
+        codec: Codec::G729a,
+        bandwidth_bps: Some(1e7),
+        tables: Tables::of_variants(["L-A", "T-A"]).unwrap(),
+        language: Language::Indonesian,
+    };
+    write_raw(&path, &measurements, &profile).unwrap();
+    assert_eq!(read_raw(&path).unwrap(), Kept { profile: Some(profile), measurements });
+}
+
+#[test]
+fn a_file_from_before_profiles_were_kept_is_read() {
+    let (_directory, path) = file();
+    write_raw(&path, &[measurement()], &Profile::default()).unwrap();
+    let mut document: serde_json::Value =
+        serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert!(document.as_object_mut().unwrap().remove("profile").is_some());
+    fs::write(&path, document.to_string()).unwrap();
+    let kept = Kept { profile: None, measurements: vec![measurement()] };
     assert_eq!(read_raw(&path).unwrap(), kept);
 }
 
 #[test]
 fn files_that_hold_something_else_are_refused() {
     let (_directory, path) = file();
-    write_raw(&path, &[measurement()]).unwrap();
+    write_raw(&path, &[measurement()], &Profile::default()).unwrap();
     let good = fs::read_to_string(&path).unwrap();
     let changes = [
         ("", "when,what"),

@@ -39,6 +39,7 @@ fn measurement(clients: &[&[Sample]]) -> Measurement {
         started_at: jiff::Timestamp::constant(1_786_960_800, 0),
         conditions: vec![],
         clients: clients.iter().enumerate().map(series).collect(),
+        straight: None,
     }
 }
 

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use selat_proto::stamp::{OPEN_LEN, Packet, ReflectorPacket, SenderPacket, Timestamp, tlv};
 use selat_qos::analysis::Analysis;
-use selat_qos::report::Measurement;
+use selat_qos::compare::{Finding, Measure};
+use selat_qos::grade::Profile;
+use selat_qos::report::{Measurement, html};
 use selat_qos::schedule::Schedule;
 use selat_qos::session::{
     Calibration, Cancel, Ended, Pace, Peer, Progress, Run, StampSource, UdpSpec, calibrate, floor,
@@ -272,6 +274,39 @@ fn a_thousand_clients_each_get_their_own_replies() {
     }
     let total = Measurement::udp(&spec, run).total();
     assert_eq!((total.sent, total.received, total.bytes), (2_000, 2_000, 2_000 * 172));
+}
+
+#[test]
+fn what_a_relay_costs_is_measured_against_the_straight_way() {
+    const RELAY: Duration = Duration::from_millis(3);
+    let straight = Answering::echo();
+    let relay = Answering::new(|probe, datagram| {
+        thread::sleep(RELAY);
+        if probe.seq % 10 == 0 { vec![] } else { vec![datagram.to_vec()] }
+    });
+    let spec = spec(&relay, at_rate(100, 200.0), SHORT).with_straight(straight.addr).expect("few");
+    let measurement = Measurement::udp(&spec, measure(&spec));
+    let other = measurement.straight.as_deref().expect("a straight way");
+    assert_eq!(other.target, straight.addr.to_string());
+    // In turns: each straight probe is due between two others.
+    let due =
+        |of: &Measurement| of.clients[0].samples.iter().map(|it| it.due_at).collect::<Vec<_>>();
+    let (relayed, direct) = (due(&measurement), due(other));
+    assert!(relayed.iter().zip(&direct).all(|(relayed, direct)| relayed < direct));
+    assert!(direct.iter().zip(&relayed[1..]).all(|(direct, next)| direct < next));
+    assert_eq!((measurement.total().lost, other.total().lost), (10, 0));
+    let cost = measurement.relay_cost().expect("two ways");
+    let of = |measure| {
+        let change = cost.iter().find(|change| change.measure == measure).expect("every measure");
+        change.difference.expect("measured")
+    };
+    assert!(of(Measure::P50).low >= 2.0 && of(Measure::P50).finding() == Finding::Worse);
+    assert_eq!((of(Measure::Loss).value, of(Measure::Loss).finding()), (10.0, Finding::Worse));
+    let rows = measurement.rows(&Profile::default());
+    assert_eq!((rows.len(), &rows[1].target), (2, &other.target));
+    assert!(rows[0].detail.relay_cost.is_some() && rows[1].detail.relay_cost.is_none());
+    let page = html(&[measurement], &Profile::default());
+    assert!(page.contains("What the relay costs") && page.contains("costs</td>"));
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod again;
 mod calibrate;
 mod clients;
 mod compare;
+mod cost;
+mod grading;
 mod http;
 mod live;
 mod pattern;
@@ -38,6 +40,8 @@ Examples:
 
 /// proxyd's UDP relay, where nothing else is asked.
 const UDP_TARGET: &str = "127.0.0.1:9090";
+/// websrvd's reflector, behind that relay where nothing else is configured.
+const REFLECTOR: &str = "127.0.0.1:9000";
 /// How long to wait for the last replies, where nothing else is asked.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest wait for the address of a target.

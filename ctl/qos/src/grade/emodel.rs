@@ -5,6 +5,8 @@
 //! Id = 0.024 d + 0.11 (d − 177.3) H(d − 177.3), d the one-way mouth-to-ear delay in ms, and
 //! Ie,eff = Ie + (95 − Ie) Ppl / (Ppl / BurstR + Bpl) (G.107 §7.4), Ppl the loss in percent.
 
+use serde::{Deserialize, Serialize};
+
 /// R of a path without impairment, all parameters at their defaults (G.107 table 2).
 pub const R_MAX: f64 = 93.2;
 /// Delay from which speakers begin to interrupt each other, ms.
@@ -14,7 +16,8 @@ const IE_MAX: f64 = 95.0;
 
 /// A speech codec, with its equipment impairment factor Ie and packet-loss robustness Bpl
 /// (ITU-T G.113 appendix I) and the delay it adds: frames of a packet plus look-ahead (G.114).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Codec {
     /// G.711 that conceals losses (G.711 appendix I), 20 ms a packet. The default: what the
     /// endpoints of a call over IP agree on when nothing else is said.

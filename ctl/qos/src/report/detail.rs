@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::row::rounded;
-use crate::analysis::{Analysis, OneWay, ms};
+use crate::analysis::{Analysis, Histogram, OneWay, ms};
+use crate::compare::{Change, Finding};
+use crate::grade::Grades;
 
 /// Figures under the names of the JSON document; `None` for what was not measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -66,10 +68,66 @@ pub struct Detail {
     pub late: Option<u64>,
     /// Jain's index of the clients' throughputs; of the total only.
     pub fairness: Option<f64>,
+    /// ITU-T Y.1541: the most demanding class that was kept, 0 to 7.
+    pub y1541_class: Option<u8>,
+    /// `one_way` or `round_trip`: what the three figures below are of.
+    pub y1541_basis: Option<&'static str>,
+    /// Mean delay, ms.
+    pub y1541_iptd_ms: Option<f64>,
+    /// Upper 1 − 10⁻³ quantile of delay less the minimum, ms.
+    pub y1541_ipdv_ms: Option<f64>,
+    /// Loss ratio, 0 to 1.
+    pub y1541_iplr: Option<f64>,
+    /// Whether there were packets enough to tell one in a thousand.
+    pub y1541_sound: Option<bool>,
+    /// What a relay costs, where the same probes went straight as well; of the total only.
+    pub relay_cost: Option<Vec<Cost>>,
+    /// HDR buckets of latency that hold something: the longest latency of each in ms, and how many.
+    /// The buckets are the same in every run: those of several add up.
+    pub latency_histogram: Vec<(f64, u64)>,
+}
+
+/// What the way through a relay adds to a measure of the straight one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cost {
+    /// `loss`, `mean`, `p50`, `p95`, `p99` or `jitter`.
+    pub measure: &'static str,
+    /// `%` or `ms`.
+    pub unit: &'static str,
+    /// Through the relay.
+    pub relayed: Option<f64>,
+    /// Straight.
+    pub straight: Option<f64>,
+    /// `relayed` − `straight`.
+    pub difference: Option<f64>,
+    /// Lower end of its 95 % interval.
+    pub low: Option<f64>,
+    /// Upper end of it.
+    pub high: Option<f64>,
+    /// Whether the interval does not hold zero.
+    pub is_significant: bool,
+}
+
+impl Cost {
+    pub(super) fn of(change: &Change) -> Self {
+        let difference = change.difference;
+        Self {
+            measure: change.measure.name(),
+            unit: change.measure.unit(),
+            relayed: rounded(change.after),
+            straight: rounded(change.before),
+            difference: rounded(difference.map(|it| it.value)),
+            low: rounded(difference.map(|it| it.low)),
+            high: rounded(difference.map(|it| it.high)),
+            is_significant: difference.is_some_and(|it| it.finding() != Finding::Noise),
+        }
+    }
 }
 
 impl Detail {
-    pub(super) fn of(total: &Analysis) -> Self {
+    pub(super) fn of(total: &Analysis, grades: &Grades) -> Self {
+        let y1541 = grades.y1541.as_ref();
+        let buckets = |(upper, count)| (rounded(Some(ms(upper))).unwrap_or_default(), count);
         let (direction, runs) = (total.loss_direction, &total.loss_runs);
         let variation = |percent| rounded(total.latency.delay_variation(percent).map(ms));
         let step = |percent| rounded(total.delay_variation.percentile(percent));
@@ -109,6 +167,14 @@ impl Detail {
             schedule_error_p99_ms: error(99.0),
             late: pacing.map(|it| it.late),
             fairness: None,
+            y1541_class: y1541.map(|it| it.class()),
+            y1541_basis: y1541.map(|it| it.basis.name()),
+            y1541_iptd_ms: rounded(y1541.map(|it| it.iptd_ms)),
+            y1541_ipdv_ms: rounded(y1541.map(|it| it.ipdv_ms)),
+            y1541_iplr: rounded(y1541.map(|it| it.iplr)),
+            y1541_sound: y1541.map(|it| it.is_sound()),
+            relay_cost: None,
+            latency_histogram: Histogram::of(&total.latency).buckets().map(buckets).collect(),
         }
     }
 }

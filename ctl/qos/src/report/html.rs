@@ -2,6 +2,7 @@
 //! Everything that comes from outside is escaped by the templates.
 
 mod chart;
+mod cost;
 mod number;
 mod plots;
 mod tables;
@@ -51,6 +52,9 @@ fn section(measurement: &Measurement, profile: &Profile) -> Markup {
                 (drawings(measurement, &total))
                 (panel("Figures", &tables::figures(&total, measurement.fairness())))
                 (panel("Grades", &tables::grades(&total, &grades, profile)))
+                @if let (Some(straight), Some(cost)) = (&measurement.straight, measurement.relay_cost()) {
+                    div.panel.wide { (cost::table(&straight.target, &cost)) }
+                }
                 @if measurement.clients.len() > 1 {
                     div.panel.wide { (tables::clients(&measurement.rows(profile))) }
                 }

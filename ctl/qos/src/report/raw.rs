@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Measurement;
+use crate::grade::Profile;
 use crate::sample::{Reflection, Sample};
 use crate::session::PROBES_MAX;
 
@@ -56,14 +57,25 @@ pub enum RawError {
 #[derive(Serialize)]
 struct Written<'a> {
     schema: u32,
+    profile: &'a Profile,
     measurements: &'a [Measurement],
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kept {
+struct Document {
     schema: u32,
+    profile: Option<Profile>,
     measurements: Vec<Measurement>,
+}
+
+/// What a file of samples holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// What the grades presumed when it was written; `None` in files of older versions.
+    pub profile: Option<Profile>,
+    /// The measurements, in order.
+    pub measurements: Vec<Measurement>,
 }
 
 /// A sample as it is kept: times in nanoseconds.
@@ -79,23 +91,28 @@ pub(crate) struct RawSample(
     Option<(Option<u32>, u32, i64, i64)>,
 );
 
-/// Keeps every sample of `measurements` in the file `path`, which is made or overwritten.
+/// Keeps every sample of `measurements` in the file `path`, which is made or overwritten, and the
+/// `profile` that they are graded under.
 ///
 /// # Errors
 /// The file cannot be written; what is in it then is not whole and is refused by [`read_raw`].
-pub fn write_raw(path: &Path, measurements: &[Measurement]) -> Result<(), RawError> {
+pub fn write_raw(
+    path: &Path,
+    measurements: &[Measurement],
+    profile: &Profile,
+) -> Result<(), RawError> {
     let io = |source| RawError::Io { operation: "writing", path: path.to_path_buf(), source };
     let mut file = BufWriter::new(File::create(path).map_err(io)?);
-    let document = Written { schema: SCHEMA, measurements };
+    let document = Written { schema: SCHEMA, profile, measurements };
     serde_json::to_writer(&mut file, &document).map_err(|error| io(error.into()))?;
     file.write_all(b"\n").and_then(|()| file.flush()).map_err(io)
 }
 
-/// The measurements that [`write_raw`] kept in `path`.
+/// What [`write_raw`] kept in `path`.
 ///
 /// # Errors
 /// The file cannot be read, is too large, or holds something else.
-pub fn read_raw(path: &Path) -> Result<Vec<Measurement>, RawError> {
+pub fn read_raw(path: &Path) -> Result<Kept, RawError> {
     let io = |source| RawError::Io { operation: "reading", path: path.to_path_buf(), source };
     let content = |problem| RawError::Content { path: path.to_path_buf(), problem };
     let file = File::open(path).map_err(io)?;
@@ -103,17 +120,18 @@ pub fn read_raw(path: &Path) -> Result<Vec<Measurement>, RawError> {
         return Err(content("larger than any file of samples"));
     }
     let reader = BufReader::new(file).take(FILE_BYTES_MAX);
-    let document: Kept = serde_json::from_reader(reader)
+    let document: Document = serde_json::from_reader(reader)
         .map_err(|source| RawError::Format { path: path.to_path_buf(), source })?;
     if document.schema != SCHEMA {
         return Err(content("of a version that this program does not know"));
     }
     check(&document.measurements).map_err(content)?;
-    Ok(document.measurements)
+    Ok(Kept { profile: document.profile, measurements: document.measurements })
 }
 
 fn check(measurements: &[Measurement]) -> Result<(), &'static str> {
-    for measurement in measurements {
+    let straight = measurements.iter().filter_map(|measurement| measurement.straight.as_deref());
+    for measurement in measurements.iter().chain(straight) {
         let series = || measurement.clients.iter().map(|series| &series.samples);
         if series().map(|samples| samples.len() as u64).sum::<u64>() > PROBES_MAX {
             return Err("more samples than a run can have");

@@ -132,7 +132,7 @@ impl Row {
             r_factor: rounded(grades.voice.map(|voice| voice.r_factor)),
             mos: rounded(grades.voice.map(|voice| voice.mos)),
             tiphon_index: rounded(grades.tiphon.mean),
-            detail: Detail::of(analysis),
+            detail: Detail::of(analysis, grades),
         }
     }
 }

@@ -81,6 +81,7 @@ pub struct UdpSpec {
     pace: Pace,
     stamps: StampSource,
     clients: NonZeroU32,
+    straight: Option<SocketAddr>,
 }
 
 impl UdpSpec {
@@ -103,7 +104,7 @@ impl UdpSpec {
         }
         let clients = NonZeroU32::MIN;
         let (pace, stamps) = (Pace::default(), StampSource::Kernel);
-        Ok(Self { target, schedule, size, timeout, pace, stamps, clients })
+        Ok(Self { target, schedule, size, timeout, pace, stamps, clients, straight: None })
     }
 
     /// The same run by `clients` at once, each with its own socket and its own probes.
@@ -119,6 +120,17 @@ impl UdpSpec {
             return Err(SpecError::Probes { probes });
         }
         Ok(Self { clients, ..self })
+    }
+
+    /// The same run, one client, that sends in turns to the target and to `straight`, the other end
+    /// of the relay that the target is: the two kinds of probes meet the same moments of the host
+    /// and of the network.
+    ///
+    /// # Errors
+    /// Too many probes in all: there are twice as many.
+    pub fn with_straight(self, straight: SocketAddr) -> Result<Self, SpecError> {
+        let both = self.with_clients(NonZeroU32::MIN.saturating_add(1))?;
+        Ok(Self { straight: Some(straight), ..both })
     }
 
     /// The same run at another pace.
@@ -138,6 +150,17 @@ impl UdpSpec {
     #[must_use]
     pub fn target(&self) -> SocketAddr {
         self.target
+    }
+
+    /// Where every second client sends, if the way through a relay is compared with the straight one.
+    #[must_use]
+    pub fn straight(&self) -> Option<SocketAddr> {
+        self.straight
+    }
+
+    /// Where the probes of `client` go.
+    pub(crate) fn target_of(&self, client: u32) -> SocketAddr {
+        self.straight.filter(|_| client % 2 == 1).unwrap_or(self.target)
     }
 
     /// When each probe is due.

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use anyhow::ensure;
 use selat_qos::grade::Profile;
 use selat_qos::report::read_raw;
 
-use super::report::{Files, Results, bandwidth};
+use super::grading::Grading;
+use super::report::{Files, Results};
 use super::threshold::Thresholds;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -13,7 +15,10 @@ use crate::output::Output;
 const EXAMPLES: &str = "\
 Examples:
   netctl qos udp --raw monday.json
-  netctl qos report monday.json tuesday.json --report both.html";
+  netctl qos report monday.json tuesday.json --report both.html
+  netctl qos report monday.json --profile L-A,J-B --language id
+
+What the files were graded by is kept in them; options here take its place.";
 
 /// Show and write what was measured earlier, from files of --raw
 #[derive(Debug, clap::Args)]
@@ -22,9 +27,8 @@ pub(crate) struct Args {
     /// Files that --raw wrote
     #[arg(value_name = "RAW", required = true)]
     kept: Vec<PathBuf>,
-    /// Nominal bandwidth of the path, such as 10M bit/s, to grade the throughput against
-    #[arg(long, value_name = "BIT_PER_S", value_parser = bandwidth)]
-    bandwidth: Option<f64>,
+    #[command(flatten)]
+    grading: Grading,
     #[command(flatten)]
     files: Files,
     #[command(flatten)]
@@ -34,9 +38,17 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args, output: &mut Output<'_, '_>) -> anyhow::Result<Exit> {
     args.files.check()?;
     let mut measurements = Vec::new();
+    let mut profiles: Vec<Profile> = Vec::new();
     for path in &args.kept {
-        measurements.extend(read_raw(path)?);
+        let kept = read_raw(path)?;
+        measurements.extend(kept.measurements);
+        profiles.push(args.grading.over(kept.profile.unwrap_or_default()));
     }
-    let profile = Profile { bandwidth_bps: args.bandwidth, ..Profile::default() };
+    let profile = profiles.first().cloned().unwrap_or_default();
+    ensure!(
+        profiles.iter().all(|other| *other == profile),
+        "the files were graded by different codecs, tables, bandwidths or languages: show them one \
+         by one, or name --profile, --bandwidth and --language for all"
+    );
     Results::of(measurements, profile).conclude(&args.files, &args.thresholds, output)
 }

@@ -4,9 +4,10 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use clap::value_parser;
-use selat_qos::grade::Profile;
+use selat_qos::grade::emodel::Codec;
 use selat_qos::session::{CLIENTS_MAX, Cancel, Pace, StampSource};
 
+use super::grading::Grading;
 use super::http;
 use super::pattern::{Spread, ramp_up};
 use super::report::{Files, Results};
@@ -60,6 +61,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", default_value = "172")]
     size: usize,
     #[command(flatten)]
+    grading: Grading,
+    #[command(flatten)]
     files: Files,
     #[command(flatten)]
     thresholds: Thresholds,
@@ -84,6 +87,7 @@ pub(super) async fn run(
             timeout: global.timeout.unwrap_or(REPLY_TIMEOUT),
             pace: Pace::Eco,
             stamps: StampSource::Kernel,
+            straight: None,
         };
         measurements.push(plan.measure(&cancel, output.console).await?);
     }
@@ -93,7 +97,8 @@ pub(super) async fn run(
         let plan = http::Plan { url, clients, schedule, limit };
         measurements.push(plan.measure(&cancel, output.console).await?);
     }
-    Results::of(measurements, Profile::default()).conclude(&args.files, &args.thresholds, output)
+    let profile = args.grading.profile(Codec::default());
+    Results::of(measurements, profile).conclude(&args.files, &args.thresholds, output)
 }
 
 impl Args {

@@ -67,7 +67,8 @@ struct Tested {
 }
 
 pub(super) fn run(args: &Args, output: &mut Output<'_, '_>) -> anyhow::Result<Exit> {
-    let (before, after) = (read_raw(&args.before)?, read_raw(&args.after)?);
+    let [before, after] = [&args.before, &args.after].map(|path| read_raw(path));
+    let (before, after) = (before?.measurements, after?.measurements);
     let tests = |runs: &[Measurement]| {
         let names: Vec<String> = runs.iter().map(|run| run.test.to_string()).collect();
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }

@@ -237,6 +237,7 @@ impl Shared {
             started_at,
             conditions,
             clients: series.collect(),
+            straight: None,
         }
     }
 

@@ -7,10 +7,12 @@ use std::time::Duration;
 use anyhow::Context;
 use selat_qos::analysis::{Analysis, ms};
 use selat_qos::grade::tiphon::Index;
-use selat_qos::grade::{Grades, Profile};
+use selat_qos::grade::y1541::{Basis, Y1541};
+use selat_qos::grade::{Grades, Language, Profile};
 use selat_qos::report::{self, COLUMNS, Measurement, Row, TOTAL_CLIENT, Test, append_csv, verdict};
 use serde_json::Value;
 
+use super::cost;
 use super::http::FAILURES;
 use super::threshold::{Thresholds, Unmet};
 use crate::exit::Exit;
@@ -78,7 +80,7 @@ impl Results {
             output.console.note(&format!("appended {rows} to {}", path.display()));
         }
         if let Some(path) = &files.raw {
-            report::write_raw(path, &self.measurements)?;
+            report::write_raw(path, &self.measurements, &self.profile)?;
             output.console.note(&format!("kept every sample in {}", path.display()));
         }
         if let Some(path) = &files.prometheus {
@@ -113,10 +115,11 @@ impl Report for Results {
                 }
                 page.gap();
             }
-            page.grid(&measures(measurement.test, &total, &grades));
+            page.grid(&measures(measurement.test, &total, &grades, self.profile.language));
             page.gap();
             page.paragraph(&verdict(&total, &grades));
             worth_knowing(measurement, page);
+            cost::show(measurement, page);
         }
     }
 
@@ -172,7 +175,7 @@ fn nouns(test: Test) -> &'static str {
 }
 
 /// The figures of all clients together, each with its grade.
-fn measures(test: Test, total: &Analysis, grades: &Grades) -> Grid {
+fn measures(test: Test, total: &Analysis, grades: &Grades, language: Language) -> Grid {
     let mut grid = Grid::new(&[
         Column::Left("MEASURE"),
         Column::Right("VALUE"),
@@ -180,6 +183,7 @@ fn measures(test: Test, total: &Analysis, grades: &Grades) -> Grid {
         Column::Left("TIPHON"),
     ]);
     let tiphon = &grades.tiphon;
+    let measure = |name, value, detail, grade| measure(name, value, detail, grade, language);
     let loss = total.loss_pct.map_or(unit::NONE.to_owned(), unit::percent);
     grid.row(measure("loss", loss, lost(total), tiphon.loss));
     grid.row(measure("latency", time(total.latency.mean()), latencies(total), tiphon.delay));
@@ -209,12 +213,34 @@ fn measures(test: Test, total: &Analysis, grades: &Grades) -> Grid {
             format!("R {:.1} ({}): {}", voice.r_factor, voice.codec.name(), voice.satisfaction());
         grid.row(measure("voice call", value, detail, None));
     }
+    if let Some(y1541) = &grades.y1541 {
+        grid.row(measure("network", format!("class {}", y1541.class()), objectives(y1541), None));
+    }
     grid
 }
 
-fn measure(name: &str, value: String, detail: String, grade: Option<Index>) -> [Cell; 4] {
+/// The figures that a class of ITU-T Y.1541 is told by.
+fn objectives(y1541: &Y1541) -> String {
+    let basis = match y1541.basis {
+        Basis::OneWay => "one way",
+        Basis::RoundTrip => "round trip",
+    };
+    let doubt = if y1541.is_sound() { "" } else { "; too few packets to be sure" };
+    format!(
+        "Y.1541, {basis}: mean {:.3}, IPDV {:.3} ms, loss {:.1e}{doubt}",
+        y1541.iptd_ms, y1541.ipdv_ms, y1541.iplr
+    )
+}
+
+fn measure(
+    name: &str,
+    value: String,
+    detail: String,
+    grade: Option<Index>,
+    language: Language,
+) -> [Cell; 4] {
     let grade = grade.map_or(Cell::from(""), |index| {
-        Cell::toned(format!("{} {}", index.number(), index.english()), tone(index))
+        Cell::toned(format!("{} {}", index.number(), index.name(language)), tone(index))
     });
     [name.into(), Cell::toned(value, Tone::Strong), Cell::toned(detail, Tone::Faint), grade]
 }
@@ -344,20 +370,5 @@ fn tone(index: Index) -> Tone {
         Index::VeryGood | Index::Good => Tone::Good,
         Index::Fair => Tone::Warning,
         Index::Poor => Tone::Bad,
-    }
-}
-
-/// `10M`, `64k`, `1.5G` or a plain number, in bit/s.
-pub(super) fn bandwidth(text: &str) -> Result<f64, String> {
-    let text = text.trim();
-    let (number, factor) = match text.chars().next_back() {
-        Some('k' | 'K') => (&text[..text.len() - 1], 1e3),
-        Some('M') => (&text[..text.len() - 1], 1e6),
-        Some('G') => (&text[..text.len() - 1], 1e9),
-        _ => (text, 1.0),
-    };
-    match number.trim().parse::<f64>() {
-        Ok(number) if number.is_finite() && number > 0.0 => Ok(number * factor),
-        _ => Err("write it as bit/s, such as 64k, 10M or 1G".to_owned()),
     }
 }

@@ -103,6 +103,7 @@ impl Args {
             timeout: global.timeout.unwrap_or(REPLY_TIMEOUT),
             pace: Pace::Eco,
             stamps: StampSource::Kernel,
+            straight: None,
         })
     }
 }

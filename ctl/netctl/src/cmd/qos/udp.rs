@@ -4,17 +4,17 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::Context;
-use selat_qos::grade::Profile;
 use selat_qos::grade::emodel::Codec;
 use selat_qos::report::Measurement;
 use selat_qos::schedule::Schedule;
 use selat_qos::session::{self, Calibration, Cancel, Ended, Pace, Progress, StampSource, UdpSpec};
 use tokio::task;
 
+use super::grading::Grading;
 use super::pattern::{Call, Spread};
-use super::report::{Files, Results, bandwidth};
+use super::report::{Files, Results};
 use super::threshold::{Thresholds, Unmet};
-use super::{REPLY_TIMEOUT, UDP_TARGET, address, calibrate, host_port, live};
+use super::{REFLECTOR, REPLY_TIMEOUT, UDP_TARGET, address, calibrate, host_port, live};
 use crate::cli::Global;
 use crate::console::Console;
 use crate::exit::Exit;
@@ -25,6 +25,7 @@ Examples:
   netctl qos udp                                      100 probes at 50 a second: a voice call
   netctl qos udp --count 1000 --rate 500 --size 1200  video
   netctl qos udp --voip g729 --pattern poisson        a call, at random times
+  netctl qos udp --compare-direct                     what the relay costs
   netctl qos udp 127.0.0.1:9000 --csv qos_result.csv --report qos.html
   netctl qos udp --max-loss 1 --max-jitter 5ms        for scripts: ends with 4 where it is worse
   netctl -o json qos udp | jq '.results[0].latency_p95_ms'
@@ -65,9 +66,13 @@ pub(crate) struct Args {
     /// Measure this machine first, for a second, and tell its floor beside the results
     #[arg(long)]
     calibrate: bool,
-    /// Nominal bandwidth of the path, such as 10M bit/s, to grade the throughput against
-    #[arg(long, value_name = "BIT_PER_S", value_parser = bandwidth)]
-    bandwidth: Option<f64>,
+    /// Send in turns through the relay and straight to the reflector behind it, and show what the
+    /// relay costs [without HOST:PORT: 127.0.0.1:9000]
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_port, num_args = 0..=1)]
+    #[arg(default_missing_value = REFLECTOR, hide_default_value = true)]
+    compare_direct: Option<String>,
+    #[command(flatten)]
+    grading: Grading,
     #[command(flatten)]
     files: Files,
     #[command(flatten)]
@@ -83,6 +88,8 @@ pub(super) struct Plan<'a> {
     pub(super) timeout: Duration,
     pub(super) pace: Pace,
     pub(super) stamps: StampSource,
+    /// The other end of the relay that the target is, to compare both ways.
+    pub(super) straight: Option<&'a str>,
 }
 
 pub(super) async fn run(
@@ -107,6 +114,7 @@ pub(super) async fn run(
             (false, false) => Pace::Eco,
         },
         stamps: if args.user_stamps { StampSource::User } else { StampSource::Kernel },
+        straight: args.compare_direct.as_deref(),
     };
     args.files.check()?;
     let cancel = Cancel::default();
@@ -118,8 +126,7 @@ pub(super) async fn run(
     };
     let mut measurement = plan.measure(&cancel, output.console).await?;
     measurement.conditions.extend(floor);
-    let codec = args.voip.map_or(Codec::default(), Call::codec);
-    let profile = Profile { codec, bandwidth_bps: args.bandwidth };
+    let profile = args.grading.profile(args.voip.map_or(Codec::default(), Call::codec));
     let results = Results::of(vec![measurement], profile);
     results.conclude(&args.files, &args.thresholds, output)
 }
@@ -132,10 +139,13 @@ impl Plan<'_> {
         console: &Console<'_>,
     ) -> anyhow::Result<Measurement> {
         let target = address(self.target).await?;
-        let spec = UdpSpec::new(target, self.schedule, self.size, self.timeout)?
+        let mut spec = UdpSpec::new(target, self.schedule, self.size, self.timeout)?
             .with_clients(self.clients)?
             .with_pace(self.pace)
             .with_stamps(self.stamps);
+        if let Some(straight) = self.straight {
+            spec = spec.with_straight(address(straight).await?)?;
+        }
         let progress = Progress::default();
         let blocking = task::spawn_blocking({
             let (spec, progress, cancel) = (spec.clone(), progress.clone(), cancel.clone());

@@ -4,9 +4,8 @@ use maud::{Markup, html};
 
 use super::number::{NOT_MEASURED, bit_rate, milliseconds, plain, with_unit};
 use crate::analysis::{Analysis, Distribution};
-use crate::grade::tiphon::{
-    DELAY_BOUNDS_MS, Index, JITTER_BOUNDS_MS, LOSS_BOUNDS_PCT, THROUGHPUT_BOUNDS_PCT,
-};
+use crate::grade::tiphon::Index;
+use crate::grade::y1541::{Basis, Y1541};
 use crate::grade::{Grades, Profile};
 use crate::report::{Condition, Row, TOTAL_CLIENT};
 
@@ -114,19 +113,18 @@ fn one_way(total: &Analysis) -> Vec<Figure> {
 
 /// The grades with the tables that they were read from.
 pub(super) fn grades(total: &Analysis, grades: &Grades, profile: &Profile) -> Markup {
-    let tiphon = &grades.tiphon;
-    let bounds = |unit: &str, [a, b, c]: [f64; 3], from: &str| {
-        format!("4 {from} {a}, 3 {from} {b}, 2 {from} {c} {unit}")
-    };
+    let (tiphon, tables) = (&grades.tiphon, &profile.tables);
+    let (throughput, unit) = tables.throughput.bounds();
+    let whole = if tables.whole_jitter { "whole ms" } else { "ms" };
     let rows = [
-        ("Delay (RTT, mean)", tiphon.delay, bounds("ms", DELAY_BOUNDS_MS, "below")),
-        ("Jitter", tiphon.jitter, bounds("ms", JITTER_BOUNDS_MS, "below")),
-        ("Loss", tiphon.loss, bounds("%", LOSS_BOUNDS_PCT, "below")),
-        ("Throughput", tiphon.throughput, bounds("% of bandwidth", THROUGHPUT_BOUNDS_PCT, "from")),
+        ("Delay (RTT, mean)", tiphon.delay, format!("{} ms", tables.delay)),
+        ("Jitter", tiphon.jitter, format!("{} {whole}", tables.jitter)),
+        ("Loss", tiphon.loss, format!("{} %", tables.loss)),
+        ("Throughput", tiphon.throughput, format!("{throughput} {unit}")),
     ];
     html! {
         table {
-            tr { th { "TIPHON (customary)" } th.n { "Index" } th { "Class" } }
+            tr { th { (tables.name) } th.n { "Index" } th { "Class" } }
             @for (name, index, table) in rows {
                 tr {
                     td { (name) br; span.muted { (table) } }
@@ -142,11 +140,12 @@ pub(super) fn grades(total: &Analysis, grades: &Grades, profile: &Profile) -> Ma
         }
         p.muted {
             "The tables are customary in Indonesia and cite ETSI TR 101 329; they are not ETSI's \
-             own. Throughput is graded only against a nominal bandwidth"
+             own. A share of throughput is graded only against a nominal bandwidth"
             @if profile.bandwidth_bps.is_none() { ", and none was given" }
             "."
         }
         (voice(total, grades))
+        @if let Some(y1541) = &grades.y1541 { (network_class(y1541)) }
     }
 }
 
@@ -168,6 +167,32 @@ fn voice(total: &Analysis, grades: &Grades) -> Markup {
                     td { "Burst ratio" br; span.muted { "1 is random loss" } }
                     td.n { (with_unit(total.loss_runs.burst_ratio(), "")) }
                 }
+            }
+        }
+    }
+}
+
+/// The class of ITU-T Y.1541 with the figures behind it.
+fn network_class(y1541: &Y1541) -> Markup {
+    let basis = match y1541.basis {
+        Basis::OneWay => "the worse of both ways",
+        Basis::RoundTrip => "the round trip, an upper bound of each way",
+    };
+    html! {
+        table {
+            tr { th { "Network QoS (ITU-T Y.1541)" } th.n { "Class " (y1541.class()) } }
+            tr { td { "IPTD" br; span.muted { "mean delay" } } td.n { (plain(y1541.iptd_ms)) " ms" } }
+            tr {
+                td { "IPDV" br; span.muted { "99.9 % of delays less the least" } }
+                td.n { (plain(y1541.ipdv_ms)) " ms" }
+            }
+            tr { td { "IPLR" br; span.muted { "lost / sent" } } td.n { (format!("{:.2e}", y1541.iplr)) } }
+        }
+        p.muted {
+            "Of " (basis) ". "
+            @if !y1541.is_sound() {
+                "Only " (y1541.packets) " packets: too few to tell one in a thousand; the class is \
+                 what nothing speaks against."
             }
         }
     }
