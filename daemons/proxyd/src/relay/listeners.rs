@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use selat_runtime::listen::Bound;
+use selat_runtime::serve::Acceptor;
 use selat_runtime::workers::Workers;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -78,7 +79,9 @@ impl Relay {
         workers: &Workers,
     ) {
         let (local, sockets) = (bound.address, on_threads(bound.sockets, workers, 0));
-        let tcp = TcpListener::start(local, sockets, config, &self.ledger, &self.tasks, &self.stop);
+        let watch = if bound.inherited { Acceptor::inherited } else { Acceptor::new };
+        let (ledger, tasks, stop) = (&self.ledger, &self.tasks, &self.stop);
+        let tcp = TcpListener::start(local, sockets, watch, config, ledger, tasks, stop);
         self.listeners().tcp.push(tcp);
     }
 

@@ -24,7 +24,7 @@ pub use self::{
 };
 
 /// Connections that the kernel completes before we accept them, on each socket.
-const BACKLOG: i32 = 4096;
+pub(crate) const BACKLOG: i32 = 4096;
 
 /// Bytes that we ask the kernel to hold for us on a datagram socket.
 const RECEIVE_BUFFER_BYTES: usize = 4 << 20;

@@ -1,7 +1,14 @@
 //! The accept loop: somebody waits, permit, accept, spawn, and nothing that could wait for a client.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::{self, Future},
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
+use futures_util::FutureExt;
 use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -12,7 +19,7 @@ use super::{Acceptor, Connections};
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts connections on `listener` and spawns `serve` for each, until `closed` or the drain of
-/// `connections`. What the kernel has queued by then is still served.
+/// `connections`. What the kernel has queued by then is still served, here or by whoever holds the socket then.
 pub fn accept<S, F>(
     listener: Acceptor,
     connections: Arc<Connections>,
@@ -50,7 +57,9 @@ async fn accept_all<F>(
         && let Ok(permit) = Arc::clone(&connections.permits).acquire_owned().await
     {
         match listener.take() {
-            Ok(Some((stream, client))) => spawn(connections, permit, serve(stream, client)),
+            Ok(Some((stream, client))) => {
+                spawn(connections, future::ready(Some(permit)), serve(stream, client));
+            }
             Ok(None) => {}
             Err(error) => {
                 drop(permit);
@@ -61,8 +70,8 @@ async fn accept_all<F>(
     }
 }
 
-/// Takes what the kernel has accepted for us, as far as there are permits: closing the listener would reset
-/// it.
+/// Takes what the kernel has accepted for us, since closing the listener would reset it. Each waits for its
+/// permit off the queue: those that are served go soon, now that the connections drain.
 fn accept_queued<F>(
     listener: Acceptor,
     connections: &Arc<Connections>,
@@ -71,21 +80,24 @@ fn accept_queued<F>(
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut queue = listener.into_queue();
-    while let Ok(permit) = Arc::clone(&connections.permits).try_acquire_owned() {
-        let Some(accepted) = queue.next() else { return Ok(()) };
+    for accepted in listener.into_queue() {
         let (stream, client) = accepted?;
-        spawn(connections, permit, serve(stream, client));
+        let permit = Arc::clone(&connections.permits).acquire_owned();
+        spawn(connections, permit.map(Result::ok), serve(stream, client));
     }
     Ok(())
 }
 
-fn spawn<F>(connections: &Arc<Connections>, permit: OwnedSemaphorePermit, serve: F)
-where
+fn spawn<F>(
+    connections: &Arc<Connections>,
+    permit: impl Future<Output = Option<OwnedSemaphorePermit>> + Send + 'static,
+    serve: F,
+) where
     F: Future<Output = ()> + Send + 'static,
 {
     let open = Open::new(connections);
     connections.tasks.spawn(async move {
+        let permit = permit.await;
         serve.await;
         drop(open);
         drop(permit);

@@ -16,19 +16,38 @@ use tokio::{
     task::consume_budget,
 };
 
+use crate::listen::BACKLOG;
+
 /// A listener on the thread that made it.
 #[derive(Debug)]
-pub struct Acceptor(AsyncFd<net::TcpListener>);
+pub struct Acceptor {
+    listener: AsyncFd<net::TcpListener>,
+    /// Whether somebody else holds the socket, too, and with it the queue.
+    is_shared: bool,
+}
 
 impl Acceptor {
-    /// Watches `listener`, which does not block. To be called within a runtime.
+    /// Watches `listener`, which does not block and is ours alone. To be called within a runtime.
     ///
     /// # Errors
     /// Where it cannot be watched.
-    #[expect(unsafe_code, reason = "the runtime is to watch a descriptor that is not its own")]
     pub fn new(listener: net::TcpListener) -> io::Result<Self> {
+        Self::watch(listener, false)
+    }
+
+    /// Watches `listener`, which the service manager keeps open whatever becomes of us.
+    ///
+    /// # Errors
+    /// Where it cannot be watched.
+    pub fn inherited(listener: net::TcpListener) -> io::Result<Self> {
+        Self::watch(listener, true)
+    }
+
+    #[expect(unsafe_code, reason = "the runtime is to watch a descriptor that is not its own")]
+    fn watch(listener: net::TcpListener, is_shared: bool) -> io::Result<Self> {
         // SAFETY: the descriptor is owned by the AsyncFd until that is taken apart, which ends the watch.
-        Ok(Self(unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE) }?))
+        let listener = unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE) }?;
+        Ok(Self { listener, is_shared })
     }
 
     /// Waits until somebody is in the queue, or was a moment ago. Nothing is lost where the wait is given up.
@@ -38,7 +57,7 @@ impl Acceptor {
     pub async fn queued(&self) -> io::Result<()> {
         // However many come, others on this thread have their turn, too.
         consume_budget().await;
-        self.0.readable().await.map(|mut ready| ready.retain_ready())
+        self.listener.readable().await.map(|mut ready| ready.retain_ready())
     }
 
     /// Takes who is next in the queue; nobody, where another thread was faster.
@@ -46,7 +65,7 @@ impl Acceptor {
     /// # Errors
     /// For want of descriptors or memory. A client that hung up is passed over.
     pub fn take(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        let taken = self.0.try_io(Interest::READABLE, |listener| {
+        let taken = self.listener.try_io(Interest::READABLE, |listener| {
             // Told apart from an empty queue, which ends the readiness.
             next(listener)?.ok_or_else(|| io::ErrorKind::WouldBlock.into())
         });
@@ -56,11 +75,13 @@ impl Acceptor {
         }
     }
 
-    /// Everybody that the kernel has queued by now, of whom the runtime may not have heard yet. Closing the
-    /// listener would reset who is not taken.
+    /// Closes, and gives everybody that the kernel has queued by now, of whom the runtime may not have heard yet:
+    /// closing the socket would reset who is not taken. One that somebody else holds, too, stays open with its
+    /// queue, which is left to whoever serves it next.
     pub fn into_queue(self) -> impl Iterator<Item = io::Result<(TcpStream, SocketAddr)>> {
-        let listener = self.0.into_inner();
-        iter::from_fn(move || next(&listener).transpose())
+        let count = if self.is_shared { 0 } else { BACKLOG as usize };
+        let listener = self.listener.into_inner();
+        iter::from_fn(move || next(&listener).transpose()).take(count)
     }
 }
 

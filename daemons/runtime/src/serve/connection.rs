@@ -117,6 +117,8 @@ where
         .with_upgrades();
     let mut connection = pin!(connection);
     tokio::select! {
+        // hyper closes a connection of which it has read no request: it is let to read first.
+        biased;
         ended = connection.as_mut() => return Ok(ended?),
         () = drain.closed() => connection.as_mut().graceful_shutdown(),
     }

@@ -121,9 +121,10 @@ fn prepare(
 
 /// Hands each socket to the thread that will accept on it.
 fn watch(bound: Bound<net::TcpListener>, workers: &Workers) -> io::Result<Bound<Acceptor>> {
+    let acceptor = if bound.inherited { Acceptor::inherited } else { Acceptor::new };
     let watched = bound.sockets.into_iter().enumerate().map(|(index, socket)| {
         let _thread = workers.handle(index).enter();
-        Acceptor::new(socket)
+        acceptor(socket)
     });
     let sockets = watched.collect::<io::Result<_>>()?;
     Ok(Bound { address: bound.address, inherited: bound.inherited, sockets })

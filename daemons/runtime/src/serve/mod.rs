@@ -1,9 +1,10 @@
 //! Serves HTTP connections: takes a permit for who waits, accepts, spawns; each connection is one task on the
 //! thread that accepted it.
 //!
-//! Stopping has three steps, so that no request that a client has sent is lost:
+//! Stopping has four steps, so that no request that a client has sent is lost:
 //! 1. listeners close once their queue is empty, so that a client that is told to go finds no one who
-//!    would lose its next request;
+//!    would lose its next request; the queue of a socket that the service manager holds is left to its next
+//!    server;
 //! 2. HTTP/2 clients are told to go away, and each HTTP/1 response says `Connection: close`;
 //! 3. connections between two requests close;
 //! 4. the runtime ends, and with it what is left.

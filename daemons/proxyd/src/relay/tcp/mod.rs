@@ -32,6 +32,9 @@ use super::session::SessionInfo;
 /// Pause after an accept that failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Watches a listening socket on the thread that it is called on.
+pub(super) type Watch = fn(net::TcpListener) -> io::Result<Acceptor>;
+
 /// How the tasks of a relay end.
 #[derive(Clone, Debug)]
 pub(super) struct Stop {
@@ -49,10 +52,12 @@ pub(super) struct TcpListener {
 }
 
 impl TcpListener {
-    /// Starts to accept from each socket, all bound to `local`, on the thread named with it.
+    /// Starts to accept from each socket, all bound to `local`, on the thread named with it. `watch` says
+    /// whose they are.
     pub(super) fn start(
         local: SocketAddr,
         sockets: Vec<(net::TcpListener, Handle)>,
+        watch: Watch,
         config: TcpConfig,
         ledger: &Arc<Ledger>,
         tasks: &TaskTracker,
@@ -61,10 +66,11 @@ impl TcpListener {
         let table = Arc::new(Table::new(local, config));
         let stop = Stop { accepting: stop.accepting.child_token(), ..stop.clone() };
         for (socket, thread) in sockets {
-            let accept =
-                accept(socket, Arc::clone(&table), Arc::clone(ledger), tasks.clone(), stop.clone());
+            let (table, ledger) = (Arc::clone(&table), Arc::clone(ledger));
+            let (of, stop) = (tasks.clone(), stop.clone());
             let task = async move {
-                if let Err(error) = accept.await {
+                let accepted = async { accept(watch(socket)?, table, ledger, of, stop).await };
+                if let Err(error) = accepted.await {
                     error!(%local, %error, "cannot relay from a TCP socket");
                 }
             };
@@ -105,14 +111,12 @@ impl TcpListener {
 }
 
 async fn accept(
-    socket: net::TcpListener,
+    listener: Acceptor,
     table: Arc<Table>,
     ledger: Arc<Ledger>,
     tasks: TaskTracker,
     stop: Stop,
 ) -> io::Result<()> {
-    socket.set_nonblocking(true)?;
-    let listener = Acceptor::new(socket)?;
     let admit = |stream, client| {
         admit(stream, ClientAddr::new(client), &table, &ledger, &tasks, &stop);
     };
@@ -120,7 +124,7 @@ async fn accept(
         ended = accept_all(&listener, &admit) => return ended,
         () = stop.accepting.cancelled() => {}
     }
-    // What the kernel has queued would be reset by closing the socket.
+    // What the kernel has queued would be reset by closing a socket of our own.
     for accepted in listener.into_queue() {
         let (stream, client) = accepted?;
         admit(stream, client);
