@@ -20,6 +20,7 @@ mod parts;
 mod qos;
 mod relay;
 mod reload;
+mod restart;
 mod service_manager;
 mod site;
 mod units;

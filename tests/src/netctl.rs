@@ -55,6 +55,13 @@ impl Netctl {
         self
     }
 
+    /// Has it find the programs that it runs in `directory` alone.
+    #[must_use]
+    pub fn with_commands(mut self, directory: &Path) -> Self {
+        self.variables.push(("PATH", directory.to_owned()));
+        self
+    }
+
     /// Runs it in `directory`.
     #[must_use]
     pub fn in_directory(mut self, directory: impl Into<PathBuf>) -> Self {

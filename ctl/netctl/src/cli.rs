@@ -7,7 +7,8 @@ use selat_proto::socket::Daemon;
 
 use crate::client::{Control, ControlError, DEADLINE};
 use crate::cmd::{
-    cache, completions, events, fetch, log_level, man, menu, qos, reload, sessions, status,
+    cache, completions, drain, events, fetch, log_level, man, menu, qos, reload, restart, sessions,
+    status,
 };
 use crate::duration;
 use crate::output::Format;
@@ -100,6 +101,8 @@ impl DaemonName {
 pub(crate) enum Command {
     Status(status::Args),
     Reload(reload::Args),
+    Drain(drain::Args),
+    Restart(restart::Args),
     #[command(subcommand)]
     Cache(cache::Command),
     Sessions(sessions::Args),

@@ -2,6 +2,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod completions;
+pub(crate) mod drain;
 mod each;
 pub(crate) mod events;
 pub(crate) mod fetch;
@@ -10,8 +11,10 @@ pub(crate) mod man;
 pub(crate) mod menu;
 pub(crate) mod qos;
 pub(crate) mod reload;
+pub(crate) mod restart;
 pub(crate) mod sessions;
 pub(crate) mod status;
+mod succession;
 
 use anyhow::Context;
 use tokio::runtime;
@@ -38,6 +41,8 @@ async fn dispatch(cli: Cli, console: &mut Console<'_>) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Status(args) => status::run(args, global, output).await,
         Command::Reload(args) => reload::run(args, global, output).await,
+        Command::Drain(args) => drain::run(args, global, output).await,
+        Command::Restart(args) => restart::run(args, global, output).await,
         Command::Cache(command) => cache::run(command, global, output).await,
         Command::Sessions(args) => sessions::run(args, global, output).await,
         Command::LogLevel(args) => log_level::run(args, global, output).await,

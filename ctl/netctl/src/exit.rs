@@ -10,6 +10,7 @@ use selat_qos::sweep::SweepError;
 
 use crate::client::ControlError;
 use crate::cmd::qos::Unmet;
+use crate::cmd::restart::UnitError;
 use crate::http::HttpError;
 
 /// How a command ended.
@@ -66,7 +67,8 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
         let control = cause.downcast_ref::<ControlError>().and_then(ControlError::hint);
         let http = || cause.downcast_ref::<HttpError>().and_then(HttpError::hint);
         let unmet = || cause.downcast_ref::<Unmet>().and_then(Unmet::hint);
-        control.or_else(http).or_else(unmet)
+        let unit = || cause.downcast_ref::<UnitError>().map(UnitError::hint);
+        control.or_else(http).or_else(unmet).or_else(unit)
     })
 }
 

@@ -4,7 +4,7 @@ use std::{error::Error as StdError, net::SocketAddr, sync::Arc};
 
 use selat_proto::{socket::Daemon as Program, v1};
 use selat_runtime::{
-    control::{Actor, Orders},
+    control::{Actor, InFlight, Orders},
     life::{self, Beginning, LifeError},
     listen::ListenError,
     log::LogControl,
@@ -169,6 +169,13 @@ where
 
     fn services(&self, orders: &Orders<Command>) -> RoutesBuilder {
         control::services(&self.front.proxy, &self.relay, orders)
+    }
+
+    fn in_flight(&self) -> InFlight {
+        let ServiceConfig { linger, drain, .. } = self.config.service;
+        let relayed = self.relay.ledger().tcp().sum(|thread| thread.sessions.value());
+        let connections = self.front.connections.active() + relayed;
+        InFlight { connections, deadline: linger + drain }
     }
 
     async fn drain(&mut self) {

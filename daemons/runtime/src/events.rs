@@ -23,8 +23,10 @@ pub enum EventKind {
     Purged,
     /// The cache was emptied.
     Flushed,
-    /// The daemon began to stop.
+    /// The daemon began to finish what is in flight.
     Draining,
+    /// It has finished that.
+    Drained,
 }
 
 impl EventKind {
@@ -39,6 +41,7 @@ impl EventKind {
             Self::Purged => "purged",
             Self::Flushed => "flushed",
             Self::Draining => "draining",
+            Self::Drained => "drained",
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     log::LogControl,
     notify,
     process::{Begin, Launch},
-    supervise::{Daemon, Supervision, supervise},
+    supervise::{Daemon, End, Supervision, supervise},
     watchdog,
     workers::Workers,
 };
@@ -138,12 +138,29 @@ where
 /// Carries out orders until the last one, and finishes what is in flight.
 async fn serve_and_drain<D: Daemon>(daemon: &mut D, supervision: Supervision<'_, D::Command>) {
     let (vitals, events) = (Arc::clone(&supervision.vitals), supervision.events.clone());
-    supervise(daemon, supervision).await;
-    notify::stopping();
+    let shutdown = supervision.shutdown.clone();
+    let asked_by = match supervise(daemon, supervision).await {
+        End::Stop => {
+            notify::stopping();
+            String::new()
+        }
+        // To the service manager it still runs: one that says it is stopping would be killed after a while.
+        End::Drain(actor) => {
+            notify::status("draining");
+            actor.to_string()
+        }
+    };
     vitals.update(|current| current.state = State::Draining);
     info!("draining");
-    events.tell(EventKind::Draining, "", "finishing what is in flight");
+    events.tell(EventKind::Draining, asked_by, "finishing what is in flight");
     daemon.drain().await;
+    if !shutdown.is_cancelled() {
+        notify::status("drained, serves again once it is restarted");
+        vitals.update(|current| current.state = State::Drained);
+        info!("drained");
+        events.tell(EventKind::Drained, "", "nothing is in flight any more");
+        shutdown.cancelled().await;
+    }
 }
 
 /// Notes what it serves: the configuration on disk, which is then the last good one, or the one before.

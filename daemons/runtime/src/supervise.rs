@@ -1,7 +1,7 @@
 //! Carries out every order of a daemon's life, in one place, one after another: of signals, RPCs and
 //! timers alike.
 
-use std::{error::Error, fmt, future, sync::Arc, time::Duration};
+use std::{error::Error, fmt, future, ops::ControlFlow, sync::Arc, time::Duration};
 
 use selat_proto::v1::Listener;
 use tokio::{
@@ -14,7 +14,7 @@ use tracing::{error, info};
 
 use crate::{
     config::{ConfigErrors, Sources},
-    control::{Actor, Command, Order, Orders, Reloaded, State, Vitals},
+    control::{Actor, Command, InFlight, Order, Orders, Reloaded, State, Vitals},
     events::{EventKind, Events},
     exit,
     last_good::LastGood,
@@ -54,6 +54,9 @@ pub trait Daemon {
     /// What it answers on the control socket beside what every daemon does.
     fn services(&self, orders: &Orders<Self::Command>) -> RoutesBuilder;
 
+    /// What a drain that begins now waits for.
+    fn in_flight(&self) -> InFlight;
+
     /// Ends what is in flight, and what does not end by its deadline.
     fn drain(&mut self) -> impl Future<Output = ()>;
 }
@@ -88,16 +91,30 @@ pub struct Supervision<'a, C> {
     pub events: Events,
 }
 
-/// Carries out orders until shutdown.
-pub async fn supervise<D: Daemon>(daemon: &mut D, mut supervision: Supervision<'_, D::Command>) {
+/// What a supervision ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The daemon is to drain and stop.
+    Stop,
+    /// It is to drain and wait.
+    Drain(Actor),
+}
+
+/// Carries out orders until the one that is the last.
+pub async fn supervise<D: Daemon>(
+    daemon: &mut D,
+    mut supervision: Supervision<'_, D::Command>,
+) -> End {
     let mut status = time::interval(STATUS_INTERVAL);
     status.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut revert: Option<Revert> = None;
     loop {
         tokio::select! {
-            () = supervision.shutdown.cancelled() => return,
+            () = supervision.shutdown.cancelled() => return End::Stop,
             Some(order) = supervision.orders.recv() => {
-                supervision.carry_out(daemon, order, &mut revert);
+                if let ControlFlow::Break(end) = supervision.carry_out(daemon, order, &mut revert) {
+                    return end;
+                }
             }
             Some(ReloadSignal) = supervision.reloads.recv() => {
                 // The log has what came of it.
@@ -117,7 +134,7 @@ impl<C: fmt::Debug> Supervision<'_, C> {
         daemon: &mut D,
         order: Order<C>,
         revert: &mut Option<Revert>,
-    ) {
+    ) -> ControlFlow<End> {
         let actor = order.actor;
         // A caller that hung up needs no answer: what it asked for is done all the same.
         match order.command {
@@ -133,11 +150,17 @@ impl<C: fmt::Debug> Supervision<'_, C> {
                 }
                 let _ = reply.send(changed);
             }
+            Command::Drain { reply } => {
+                info!(%actor, "order: drain");
+                let _ = reply.send(daemon.in_flight());
+                return ControlFlow::Break(End::Drain(actor));
+            }
             Command::Own(command) => {
                 info!(%actor, ?command, "order");
                 daemon.execute(command, actor);
             }
         }
+        ControlFlow::Continue(())
     }
 
     /// The one function behind SIGHUP, `systemctl reload` and `netctl reload`.

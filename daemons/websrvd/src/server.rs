@@ -16,7 +16,7 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use selat_proto::{socket::Daemon as Program, v1};
 use selat_runtime::{
-    control::{Actor, Orders},
+    control::{Actor, InFlight, Orders},
     counters::PerThread,
     life::{self, Beginning, LifeError},
     listen::{self, Bound, ChangeError, ListenError, Listeners},
@@ -195,6 +195,11 @@ where
 
     fn services(&self, _: &Orders<Infallible>) -> RoutesBuilder {
         services(Arc::clone(&self.web), Arc::clone(&self.echoed))
+    }
+
+    fn in_flight(&self) -> InFlight {
+        let ServiceConfig { linger, drain, .. } = self.config.service;
+        InFlight { connections: self.web.connections.active(), deadline: linger + drain }
     }
 
     async fn drain(&mut self) {

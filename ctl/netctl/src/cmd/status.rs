@@ -106,6 +106,9 @@ fn state(state: DaemonState) -> Cell {
         DaemonState::Draining => {
             Cell::toned("draining: finishes what is in flight, accepts nothing new", Tone::Warning)
         }
+        DaemonState::Drained => {
+            Cell::toned("drained: serves nothing until it is restarted", Tone::Warning)
+        }
         DaemonState::Unspecified => {
             Cell::toned("in a state that this netctl does not know", Tone::Bad)
         }

@@ -4,9 +4,9 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt, stream};
 use selat_proto::v1::{
-    GetStatusRequest, GetStatusResponse, ReloadRequest, ReloadResponse, SetLogLevelRequest,
-    SetLogLevelResponse, WatchEventsRequest, WatchEventsResponse,
-    daemon_service_server::DaemonService,
+    DrainRequest, DrainResponse, GetStatusRequest, GetStatusResponse, ReloadRequest,
+    ReloadResponse, SetLogLevelRequest, SetLogLevelResponse, WatchEventsRequest,
+    WatchEventsResponse, daemon_service_server::DaemonService,
 };
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,18 @@ impl<D: Send + 'static> DaemonService for DaemonControl<D> {
         Ok(Response::new(ReloadResponse {
             config_generation: reloaded.generation,
             changes: reloaded.changes,
+        }))
+    }
+
+    async fn drain(
+        &self,
+        request: Request<DrainRequest>,
+    ) -> Result<Response<DrainResponse>, Status> {
+        let drain = |reply| Command::Drain { reply };
+        let waited_for = self.orders.give(Actor::of(&request), drain).await?;
+        Ok(Response::new(DrainResponse {
+            connections: waited_for.connections,
+            deadline: prost_types::Duration::try_from(waited_for.deadline).ok(),
         }))
     }
 

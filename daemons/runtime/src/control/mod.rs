@@ -27,7 +27,7 @@ use self::authority::Authority;
 pub use self::{
     actor::Actor,
     daemon::DaemonControl,
-    order::{Command, Order, Orders, Reloaded, Reply, Unanswered},
+    order::{Command, InFlight, Order, Orders, Reloaded, Reply, Unanswered},
     vitals::{Current, State, Vitals},
 };
 use crate::listen::ControlSockets;

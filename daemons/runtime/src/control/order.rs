@@ -23,6 +23,15 @@ pub struct Reloaded {
     pub changes: Vec<String>,
 }
 
+/// What a drain waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InFlight {
+    /// Connections that are open.
+    pub connections: u64,
+    /// Time after which what is left is cut off.
+    pub deadline: Duration,
+}
+
 /// What to do. `D` is what only this daemon can do.
 #[derive(Debug)]
 pub enum Command<D> {
@@ -32,6 +41,11 @@ pub enum Command<D> {
         check_only: bool,
         /// What came of it.
         reply: Reply<Result<Reloaded, Refused>>,
+    },
+    /// Stop accepting, finish what is in flight, and wait for the end.
+    Drain {
+        /// What is waited for.
+        reply: Reply<InFlight>,
     },
     /// Change the log filter.
     SetLogLevel {
@@ -71,8 +85,8 @@ pub enum Unanswered {
     /// Too many wait already.
     #[error("too many orders wait already; try again")]
     Busy,
-    /// The daemon is stopping.
-    #[error("the daemon is stopping")]
+    /// The daemon is draining or stopping.
+    #[error("the daemon is draining or stopping, and takes no orders any more")]
     Stopping,
 }
 

@@ -23,6 +23,8 @@ pub enum State {
     Degraded,
     /// Finishing what is in flight.
     Draining,
+    /// Nothing is in flight any more.
+    Drained,
 }
 
 /// What changes in the life of a daemon.
@@ -150,6 +152,7 @@ impl From<State> for v1::DaemonState {
             State::Serving => Self::Serving,
             State::Degraded => Self::Degraded,
             State::Draining => Self::Draining,
+            State::Drained => Self::Drained,
         }
     }
 }
