@@ -40,6 +40,12 @@ fn a_reload_prints_what_changed_and_a_check_what_would() {
 }
 
 #[test]
+fn drain_says_what_is_left() {
+    let text = with_daemon(&["drain", "proxyd"]).text();
+    assert!(text.contains("draining, 3 HTTP connections left"), "{text}");
+}
+
+#[test]
 fn a_log_level_is_set_for_a_while() {
     let text = with_daemon(&["log-level", "debug", "--for", "5m", "proxyd"]).text();
     assert_has(&text, &["proxyd", "debug for 300s", "for 5 min", "before: info"]);

@@ -143,6 +143,11 @@ impl DaemonService for Mood {
         Ok(Response::new(ReloadResponse { config_generation: 8, changes }))
     }
 
+    async fn drain(&self, _: Request<DrainRequest>) -> Answer<DrainResponse> {
+        self.allow().await?;
+        Ok(Response::new(DrainResponse { connections: 3, deadline: seconds(31) }))
+    }
+
     async fn set_log_level(
         &self,
         request: Request<SetLogLevelRequest>,
