@@ -153,3 +153,23 @@ async fn a_client_that_says_nothing_does_not_hold_up_the_end() {
     let ended = server.connections.finish(Duration::ZERO, PATIENCE);
     assert!(ended.await, "cut off at the deadline");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_does_not_come_in_time_ends_the_connection() {
+    for said in ["", "GET /half HTTP/1.1\r\nHo"] {
+        let (mut client, stream) = pair().await;
+        let served = tokio::spawn(serve_hello(stream));
+        let mut answer = [0; 1024];
+        // The first is in time, and so is the second: the time is each head's own.
+        for _ in 0..2 {
+            tokio::time::advance(HttpLimits::default().header_timeout / 3 * 2).await;
+            client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+            assert!(client.read(&mut answer).await.unwrap() > 0);
+        }
+        client.write_all(said.as_bytes()).await.unwrap();
+        let began = tokio::time::Instant::now();
+        served.await.unwrap();
+        assert!(began.elapsed() <= HttpLimits::default().header_timeout, "{said:?}");
+        assert_eq!(client.read(&mut answer).await.unwrap(), 0);
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::{error::Error, io, pin::pin, time::Duration};
 
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
 use hyper::{
@@ -16,6 +17,7 @@ use tracing::debug;
 use super::{
     Drain, HttpLimits,
     deadline::WriteDeadline,
+    head_deadline::HeadDeadline,
     interim::{Interims, WithInterims},
     opening::{Opening, Reopened},
     streams::{Paced, Streams},
@@ -108,21 +110,41 @@ where
         }
     });
     let io = WithInterims::new(io, interims.clone());
+    let head_deadline = HeadDeadline::default();
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(head_deadline.clone())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.header_bytes_max)
         .max_headers(limits.headers_max)
         .serve_connection(io, closing)
         .with_upgrades();
     let mut connection = pin!(connection);
-    tokio::select! {
-        // hyper closes a connection of which it has read no request: it is let to read first.
-        biased;
-        ended = connection.as_mut() => return Ok(ended?),
-        () = drain.closed() => connection.as_mut().graceful_shutdown(),
+    // These are polled only when they are woken, not with each request.
+    let mut events = FuturesUnordered::<BoxFuture<'_, Event>>::new();
+    events.push(Box::pin(drain.closed().map(|()| Event::Closed)));
+    let head_is_late =
+        || head_deadline.clone().over(limits.header_timeout).map(|()| Event::HeadIsLate);
+    events.push(Box::pin(head_is_late()));
+    loop {
+        tokio::select! {
+            // hyper closes a connection of which it has read no request: it is let to read first.
+            biased;
+            ended = connection.as_mut() => return Ok(ended?),
+            Some(event) = events.next() => match event {
+                Event::Closed => connection.as_mut().graceful_shutdown(),
+                // The connection looks at its deadline next.
+                Event::HeadIsLate => events.push(Box::pin(head_is_late())),
+            },
+        }
     }
-    Ok(connection.await?)
+}
+
+/// What happens to an HTTP/1 connection from without.
+enum Event {
+    /// It is to close between two requests.
+    Closed,
+    /// The head that it waits for should have come.
+    HeadIsLate,
 }
 
 async fn serve_http2<S, B>(

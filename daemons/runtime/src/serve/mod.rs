@@ -13,12 +13,19 @@ mod accept;
 mod acceptor;
 mod connection;
 mod deadline;
+mod head_deadline;
 mod interim;
 mod listeners;
 mod opening;
 mod streams;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use tokio::{sync::Semaphore, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -133,6 +140,7 @@ impl Connections {
         self.drain.stopped.cancel();
         self.accepting.close();
         self.accepting.wait().await;
+        self.drain.has_begun.store(true, Relaxed);
         self.drain.begun.cancel();
         self.tasks.close();
         if time::timeout(linger, self.tasks.wait()).await.is_ok() {
@@ -147,6 +155,8 @@ impl Connections {
 #[derive(Clone, Debug, Default)]
 pub struct Drain {
     stopped: CancellationToken,
+    /// Whether `begun` has been cancelled, to be looked at with each response.
+    has_begun: Arc<AtomicBool>,
     begun: CancellationToken,
     closed: CancellationToken,
 }
@@ -159,7 +169,7 @@ impl Drain {
 
     /// Whether clients are to be told to go.
     fn has_begun(&self) -> bool {
-        self.begun.is_cancelled()
+        self.has_begun.load(Relaxed)
     }
 
     /// Ends when clients are to be told to go.
