@@ -369,5 +369,5 @@ fn a_response_to_head_renews_or_spoils_the_stored_get() {
 #[test]
 fn what_is_kept_of_a_response_stays_small() {
     // The store's own overhead and this must fit in 400 octets an object.
-    assert!(size_of::<StoredMeta>() <= 288, "{}", size_of::<StoredMeta>());
+    assert!(size_of::<StoredMeta>() <= 112, "{}", size_of::<StoredMeta>());
 }

@@ -58,7 +58,7 @@ const OBJECTS: u64 = 200_000;
 fn measure_memory(content_bytes: usize) {
     let bench = Bench::new(16 << 30, content_bytes);
     let before = resident_bytes();
-    (0..OBJECTS).for_each(|number| assert!(bench.store(number, "")));
+    (0..OBJECTS).for_each(|number| assert!(bench.store(number, "") && bench.sent(number, "")));
     let taken = (resident_bytes() - before) / OBJECTS;
     let own = bench.own_bytes(OBJECTS, "") as u64;
     let (beyond, counted) = (taken.saturating_sub(own), bench.memory_bytes() / OBJECTS);

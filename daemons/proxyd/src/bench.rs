@@ -22,7 +22,6 @@ use selat_core::{
 use crate::{
     cache::{
         content::Content,
-        fields,
         index::Cursor,
         object::{Object, Uses},
         selection::Selection,
@@ -80,7 +79,6 @@ impl Bench {
             headers.insert("surrogate-key", HeaderValue::from_str(tag).ok()?);
         }
         let tags = Tags::take(&mut headers).unwrap_or_default();
-        fields::detach(&mut headers);
         let (uri, now) = (Uri::from_static("http://host/"), SystemTime::now());
         let exchange = Exchange {
             request: RequestHead { method: &Method::GET, headers: &self.request },
@@ -91,7 +89,7 @@ impl Bench {
         let Storability::Store(meta) = storable(&exchange, &self.options) else { return None };
         let content = Content::new(vec![Bytes::from(vec![0; self.content_bytes])]);
         let origin = Arc::clone(&self.origin);
-        Some(Object { meta: *meta, headers, content, origin, tags, uses: Uses::default() })
+        Some(Object::new(*meta, headers, content, origin, tags, Uses::default()))
     }
 
     /// Whether it is found.
@@ -105,9 +103,20 @@ impl Bench {
     pub fn hit(&self, number: u64, tag: &str) -> bool {
         let Some(resource) = self.store.lookup(key(number, tag).as_str()) else { return false };
         let request = RequestHead { method: &Method::GET, headers: &self.request };
-        let metas = resource.variants.iter().map(|object| &object.meta);
+        let metas = resource.variants().iter().map(|object| &object.meta);
         let decision = lookup(request, metas, SystemTime::now(), &self.options);
         matches!(decision, Decision::Serve(_))
+    }
+
+    /// Whether it is found and made a response of, as for the first client: that leaves its mark on the
+    /// memory that it takes.
+    #[must_use]
+    pub fn sent(&self, number: u64, tag: &str) -> bool {
+        let Some(resource) = self.store.lookup(key(number, tag).as_str()) else { return false };
+        resource.variants().iter().all(|object| {
+            let (headers, content) = (object.meta.fields().to_map(0), object.content.clone());
+            !headers.is_empty() && content.length() == self.content_bytes as u64
+        })
     }
 
     /// Removes everything with a tag, with `pause` between two steps; how many that were.

@@ -8,7 +8,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use selat_core::{
     cache::{
         invalidate::invalidated,
@@ -143,10 +143,10 @@ pub(crate) async fn shared(ask: &Ask<'_>, why: Why, stored: Stored<'_>) -> Reply
 /// Answers with what another flight stored after this request had looked and before it joined.
 fn landed_before(ask: &Ask<'_>) -> Option<Reply> {
     let (resource, now) = (ask.stored()?, SystemTime::now());
-    let candidates = resource.variants.iter().map(|object| &object.meta);
+    let candidates = resource.variants().iter().map(|object| &object.meta);
     let decision = lookup(ask.request_head(), candidates, now, &ask.route.options);
     let Decision::Serve(serve) = &decision else { return None };
-    let object = resource.variants.get(serve.which).filter(|_| !serve.wants_refresh())?;
+    let object = resource.variants().get(serve.which).filter(|_| !serve.wants_refresh())?;
     let response = reply::from_object(ask, object, now, CacheStatus::of(NAME, &decision));
     Some((response, Verdict::Hit(serve.reason)))
 }
@@ -273,7 +273,7 @@ fn confirm(
     ticket: Ticket,
     fetched: &Fetched,
 ) -> Option<Reply> {
-    let mut headers = stored.headers.clone();
+    let mut headers = stored.meta.fields().to_map(0);
     let exchange = exchange(ask, fetched);
     let (meta, keep) = match revalidated(&stored.meta, &mut headers, &exchange, &ask.route.options)
     {
@@ -298,7 +298,7 @@ fn confirm(
     let said = CacheStatus { forward_status: Some(304), stored: kept, ..why.said() };
     let mut response = reply::from_object(ask, &object, SystemTime::now(), said);
     // A cookie that was not stored with it is for this client.
-    if !object.headers.contains_key(header::SET_COOKIE) {
+    if !object.meta.fields().contains(&header::SET_COOKIE) {
         for cookie in fetched.head.headers.get_all(header::SET_COOKIE) {
             response.headers_mut().append(header::SET_COOKIE, cookie.clone());
         }
@@ -306,20 +306,10 @@ fn confirm(
     Some((response, Verdict::Revalidated))
 }
 
-fn updated(
-    stored: &Object,
-    meta: StoredMeta,
-    headers: http::HeaderMap,
-    fetched: &Fetched,
-) -> Object {
-    Object {
-        meta,
-        headers,
-        content: stored.content.clone(),
-        origin: Arc::clone(&fetched.origin),
-        tags: fetched.tags.as_ref().unwrap_or(&stored.tags).clone(),
-        uses: Uses::continuing(&stored.uses),
-    }
+fn updated(stored: &Object, meta: StoredMeta, headers: HeaderMap, fetched: &Fetched) -> Object {
+    let (content, origin) = (stored.content.clone(), Arc::clone(&fetched.origin));
+    let tags = fetched.tags.as_ref().unwrap_or(&stored.tags).clone();
+    Object::new(meta, headers, content, origin, tags, Uses::continuing(&stored.uses))
 }
 
 /// Stores a response, or passes it on.
@@ -438,9 +428,9 @@ fn freshen(ask: &Ask<'_>, ticket: Ticket, fetched: &Fetched) {
     let key = ask.key();
     let Some(resource) = ask.proxy.store.peek(key.as_str()) else { return };
     let request = &ask.head.headers;
-    let selected = resource.variants.iter().find(|object| object.meta.vary().matches(request));
+    let selected = resource.variants().iter().find(|object| object.meta.vary().matches(request));
     let Some(stored) = selected else { return };
-    let mut headers = stored.headers.clone();
+    let mut headers = stored.meta.fields().to_map(0);
     let exchange = exchange(ask, fetched);
     let meta = match freshened_by_head(&stored.meta, &mut headers, &exchange, &ask.route.options) {
         HeadUpdate::Updated(meta) => *meta,

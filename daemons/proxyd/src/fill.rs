@@ -114,16 +114,10 @@ impl Fill {
         if meta.extent() != Extent::Whole && self.whole_is_fresh() {
             return Err(StoreRefusal::Superseded);
         }
-        let object = Arc::new(Object {
-            meta,
-            headers,
-            content,
-            origin: Arc::clone(&self.filling.origin),
-            tags: self.tags.clone(),
-            uses: Uses::default(),
-        });
         let Self { proxy, key, ticket, request, variants_max, .. } = self;
-        proxy.store.put(key, *ticket, request, object, *variants_max)
+        let (origin, tags) = (Arc::clone(&self.filling.origin), self.tags.clone());
+        let object = Object::new(meta, headers, content, origin, tags, Uses::default());
+        proxy.store.put(key, *ticket, request, Arc::new(object), *variants_max)
     }
 
     /// What arrived, together with the part that it extends.
@@ -149,7 +143,7 @@ impl Fill {
     fn whole_is_fresh(&self) -> bool {
         let (resource, now) = (self.proxy.store.peek(self.key.as_str()), SystemTime::now());
         resource.is_some_and(|resource| {
-            resource.variants.iter().map(|object| &object.meta).any(|meta| {
+            resource.variants().iter().map(|object| &object.meta).any(|meta| {
                 meta.extent() == Extent::Whole
                     && meta.is_fresh(now)
                     && meta.vary().matches(&self.request)

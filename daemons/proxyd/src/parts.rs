@@ -16,7 +16,7 @@ use selat_core::{
 };
 
 use crate::{
-    cache::{content::Content, object::Object},
+    cache::{content::Content, object::Object, store::Resource},
     origin::fetch::Fetched,
     proxy::NAME,
     request::Ask,
@@ -84,7 +84,7 @@ pub(crate) fn extension(ask: &Ask<'_>, exchange: &Exchange<'_>, fetched: &Fetche
         return Joint::Nothing;
     }
     let resource = ask.proxy.store.peek(ask.key().as_str());
-    let variants = resource.iter().flat_map(|resource| &resource.variants);
+    let variants = resource.iter().flat_map(Resource::variants);
     let extended = variants
         .filter(|part| part.meta.vary().matches(exchange.request.headers))
         .find_map(|part| {
@@ -100,7 +100,8 @@ fn combine(
     exchange: &Exchange<'_>,
     fetched: &Fetched,
 ) -> Option<Combined> {
-    let mut combined = combined(&part.meta, &part.headers, exchange, &ask.route.options)?;
+    let stored = part.meta.fields().to_map(0);
+    let mut combined = combined(&part.meta, &stored, exchange, &ask.route.options)?;
     if !via::loops(&combined.headers, NAME) {
         via::append(&mut combined.headers, fetched.head.version, NAME);
     }

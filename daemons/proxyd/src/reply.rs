@@ -42,10 +42,10 @@ pub(crate) fn from_object(
     object.uses.count(now);
     said.ttl_seconds = Some(object.meta.ttl_seconds(now));
     let mut response = match form(ask, &object.meta, object.content.length(), now) {
-        Form::NotModified => not_modified(&object.headers),
+        Form::NotModified => not_modified(fields(object)),
         Form::Whole => whole(object),
         Form::Part(range, length) => part(object, range, length),
-        Form::Unsatisfiable(length) => unsatisfiable(&object.headers, length),
+        Form::Unsatisfiable(length) => unsatisfiable(fields(object), length),
     };
     if ask.head.method == Method::HEAD {
         *response.body_mut() = ReplyBody::Empty;
@@ -70,7 +70,7 @@ pub(crate) fn from_filling(
         && filling.meta.status().is_success()
         && conditional::is_current(&ask.head.headers, filling.meta.validators(now));
     let mut response = if current {
-        not_modified(&filling.headers)
+        not_modified(filling.headers.clone())
     } else {
         let mut response = Response::new(ReplyBody::Filling(filling.reader()?));
         *response.status_mut() = filling.meta.status();
@@ -148,11 +148,7 @@ fn form(ask: &Ask<'_>, meta: &StoredMeta, body_bytes: u64, now: SystemTime) -> F
 fn whole(object: &Object) -> Response<ReplyBody> {
     let mut response = Response::new(ReplyBody::stored(object.content.clone()));
     *response.status_mut() = object.meta.status();
-    *response.headers_mut() = object.headers.clone();
-    // RFC 9110 §8.6: none in a 204; elsewhere what is stored is what is sent.
-    if object.meta.status() != StatusCode::NO_CONTENT {
-        response.headers_mut().insert(header::CONTENT_LENGTH, object.content.length().into());
-    }
+    *response.headers_mut() = fields(object);
     response
 }
 
@@ -165,7 +161,7 @@ fn part(object: &Object, range: ByteRange, length: Option<u64>) -> Response<Repl
     let mut response =
         Response::new(ReplyBody::stored(object.content.slice(first..first + range.length())));
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-    *response.headers_mut() = object.headers.clone();
+    *response.headers_mut() = fields(object);
     let said = match length {
         Some(length) => range.content_range(length),
         None => format!("bytes {}-{}/*", range.first, range.last),
@@ -178,18 +174,22 @@ fn part(object: &Object, range: ByteRange, length: Option<u64>) -> Response<Repl
     response
 }
 
-fn not_modified(stored: &HeaderMap) -> Response<ReplyBody> {
+/// The fields of a stored response, with room for [`header::AGE`], [`CACHE_STATUS`] and one of the content's.
+fn fields(object: &Object) -> HeaderMap {
+    object.meta.fields().to_map(3)
+}
+
+fn not_modified(mut fields: HeaderMap) -> Response<ReplyBody> {
+    for name in &CONTENT_FIELDS {
+        fields.remove(name);
+    }
     let mut response = Response::new(ReplyBody::Empty);
     *response.status_mut() = StatusCode::NOT_MODIFIED;
-    let headers = response.headers_mut();
-    headers.clone_from(stored);
-    for name in &CONTENT_FIELDS {
-        headers.remove(name);
-    }
+    *response.headers_mut() = fields;
     response
 }
 
-fn unsatisfiable(stored: &HeaderMap, length: u64) -> Response<ReplyBody> {
+fn unsatisfiable(stored: HeaderMap, length: u64) -> Response<ReplyBody> {
     let mut response = not_modified(stored);
     *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
     if let Ok(value) = HeaderValue::try_from(unsatisfied_content_range(length)) {

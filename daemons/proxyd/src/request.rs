@@ -120,7 +120,7 @@ impl<'r> Ask<'r> {
     }
 
     /// What is stored for its key.
-    pub(crate) fn stored(&self) -> Option<Arc<Resource>> {
+    pub(crate) fn stored(&self) -> Option<Resource> {
         thread_local! {
             static KEY: RefCell<String> = const { RefCell::new(String::new()) };
         }
@@ -177,10 +177,10 @@ fn refuse(status: StatusCode, detail: &str) -> Reply {
 async fn answer(ask: &Ask<'_>, body: Incoming) -> Reply {
     let stored = ask.stored();
     let now = SystemTime::now();
-    let variants = stored.iter().flat_map(|resource| &resource.variants);
+    let variants = stored.iter().flat_map(Resource::variants);
     let candidates = variants.map(|object| &object.meta);
     let decision = lookup(ask.request_head(), candidates, now, &ask.route.options);
-    let object = |which: usize| stored.as_ref().and_then(|stored| stored.variants.get(which));
+    let object = |which: usize| stored.as_ref().and_then(|stored| stored.variants().get(which));
     match &decision {
         Decision::Serve(serve) => match object(serve.which) {
             Some(object) => {

@@ -3,12 +3,15 @@
 //! 1. [`key`] names what the client asked for; [`query`] leaves out what does not matter.
 //! 2. [`policy`] chooses among the stored responses: serve, revalidate, complete, fetch or pass.
 //! 3. [`storage`] judges the origin's answer and turns it into a [`stored::StoredMeta`].
+//!    [`fields`] packs its header section.
 //! 4. [`validation`] merges a 304 or a HEAD into it; [`invalidate`] says what a write spoils;
 //!    [`partial`] puts ranges together.
 //! 5. [`early`] draws lots for refreshing ahead of time.
 //! 6. [`reason`] names every outcome, [`status`] tells the client.
 
+mod compact;
 pub mod early;
+pub mod fields;
 pub mod freshness;
 pub mod invalidate;
 pub mod key;

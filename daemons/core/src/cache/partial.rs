@@ -133,7 +133,7 @@ pub enum Combination {
 /// RFC 9110 §15.3.7.3: only if both have the same strong validator.
 #[must_use]
 pub fn combine(stored: &StoredMeta, new: &StoredMeta) -> Combination {
-    let (Extent::Part(old), Extent::Part(part)) = (stored.extent, new.extent) else {
+    let (Extent::Part(old), Extent::Part(part)) = (stored.extent(), new.extent()) else {
         return Combination::Distinct;
     };
     if !same_validator(stored.strong_validator(), new.strong_validator()) {
@@ -202,6 +202,6 @@ pub fn combined(
     Some(Combined { combination, meta: *meta, headers })
 }
 
-fn same_validator(one: Option<&HeaderValue>, other: Option<&HeaderValue>) -> bool {
+fn same_validator(one: Option<HeaderValue>, other: Option<HeaderValue>) -> bool {
     one.is_some() && one == other
 }

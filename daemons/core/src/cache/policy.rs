@@ -164,13 +164,13 @@ fn select<'a>(
     let mut reason = MissReason::Absent;
     for (which, meta) in candidates.into_iter().enumerate() {
         reason = MissReason::Variant;
-        if !meta.vary.matches(request.headers) {
+        if !meta.vary().matches(request.headers) {
             continue;
         }
-        let coverage = meta.extent.coverage(meta.requested(request));
-        let rank = (coverage == Coverage::Covered, meta.date, meta.received);
+        let coverage = meta.extent().coverage(meta.requested(request));
+        let rank = (coverage == Coverage::Covered, meta.date(), meta.received());
         let better = best.as_ref().is_none_or(|best| {
-            rank > (best.coverage == Coverage::Covered, best.meta.date, best.meta.received)
+            rank > (best.coverage == Coverage::Covered, best.meta.date(), best.meta.received())
         });
         if better {
             best = Some(Selected { which, meta, coverage });
@@ -192,11 +192,11 @@ fn decide(
             Decision::Serve(Serve { which, age: meta.age(now), reason })
         }
         // A part that is not fresh is fetched anew: only a whole response is worth a validation.
-        (Err(reason), Coverage::Covered) if meta.extent == Extent::Whole => {
+        (Err(reason), Coverage::Covered) if meta.extent() == Extent::Whole => {
             Decision::Revalidate { which, reason, conditions: meta.conditions() }
         }
         (Ok(HitReason::Fresh), Coverage::Lacks(range)) if *method == Method::GET => {
-            Decision::Complete { which, range, if_range: meta.strong_validator().cloned() }
+            Decision::Complete { which, range, if_range: meta.strong_validator() }
         }
         _ => Decision::Fetch(MissReason::Partial),
     }
@@ -239,7 +239,7 @@ fn judge_stale(
     now: SystemTime,
     options: &PolicyOptions,
 ) -> Result<HitReason, RevalidateReason> {
-    if meta.staleness.forbidden {
+    if meta.forbids_stale() {
         return Err(RevalidateReason::MustRevalidate);
     }
     // A client that asks for freshness has not agreed to anything stale.
@@ -251,7 +251,7 @@ fn judge_stale(
     if !meta.purged && asked.max_stale.is_some_and(|max_stale| stale_for <= seconds(max_stale)) {
         return Ok(HitReason::MaxStale);
     }
-    let (window, reason) = match meta.staleness.while_revalidate {
+    let (window, reason) = match meta.stale_while_revalidate() {
         Some(window) => (window, HitReason::WhileRevalidate),
         None => (options.grace_while_revalidate, HitReason::Grace),
     };
@@ -298,10 +298,10 @@ pub fn serve_on_error(
         ClientDirectives::Obey => RequestDirectives::of(request.headers),
         ClientDirectives::Ignore => RequestDirectives::default(),
     };
-    if meta.staleness.forbidden || asked.no_cache || asked.no_store {
+    if meta.forbids_stale() || asked.no_cache || asked.no_store {
         return Err(ErrorRefusal::Forbidden);
     }
-    let (window, reason) = match (meta.staleness.if_error, asked.stale_if_error.map(seconds)) {
+    let (window, reason) = match (meta.stale_if_error(), asked.stale_if_error.map(seconds)) {
         (None, None) => (options.grace_if_error, HitReason::ErrorGrace),
         (stated, wanted) => (stated.max(wanted).unwrap_or_default(), HitReason::IfError),
     };

@@ -59,14 +59,14 @@ fn judge(exchange: &Exchange<'_>, options: &PolicyOptions) -> Result<StoredMeta,
         *times,
         options,
     );
-    if meta.vary == Vary::Anything {
+    if *meta.vary() == Vary::Anything {
         return Err(StoreRefusal::VaryAny);
     }
     if !meta.is_usable() {
         return Err(StoreRefusal::Unusable);
     }
     if response.status == StatusCode::PARTIAL_CONTENT {
-        meta.extent = part(response.headers)?;
+        meta.hold(part(response.headers)?);
     }
     Ok(meta)
 }

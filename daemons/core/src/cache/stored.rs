@@ -1,11 +1,14 @@
 //! What is known of a stored response, with everything a hit compares worked out when it was
-//! stored. Its header fields and content are the store's.
+//! stored, in few bytes: there may be millions. Its content is the store's.
 
 use std::time::{Duration, SystemTime};
 
-use ::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use bytes::Bytes;
 
-use super::freshness::{Directives, Lifetime, Times, initial_age, lifetime};
+use super::compact::{Moment, Second, Span};
+use super::fields::Fields;
+use super::freshness::{Directives, Lifetime, LifetimeSource, Times, initial_age, lifetime};
 use super::options::{PolicyOptions, SMaxageStale};
 use super::partial::Extent;
 use super::reason::StoreRefusal;
@@ -13,37 +16,43 @@ use super::vary::Vary;
 use crate::http::cache_control::{Delta, Scope};
 use crate::http::conditional::{self, EntityTag, Validators};
 use crate::http::message::RequestHead;
-use crate::http::range::{Requested, if_range_holds, is_strong};
+use crate::http::range::{ContentRange, Requested, if_range_holds, is_strong};
 use crate::http::{date, hop_by_hop};
 
-/// A stored response, without its header fields and content.
+/// A stored response, without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredMeta {
-    pub(crate) status: StatusCode,
+    /// The fields that it is served with once it has been [`StoredMeta::keep`]t, and its validators.
+    fields: Fields,
     /// When its age was zero.
-    pub(crate) born: SystemTime,
-    pub(crate) lifetime: Lifetime,
-    pub(crate) staleness: Staleness,
-    pub(crate) received: SystemTime,
-    pub(crate) delay: Duration,
-    pub(crate) vary: Vary,
-    pub(crate) etag: Option<HeaderValue>,
-    pub(crate) last_modified: Option<HeaderValue>,
-    pub(crate) modified: Option<SystemTime>,
+    born: Moment,
+    received: Moment,
+    modified: Option<Second>,
     /// `Date`, or in its absence the time of receipt.
-    pub(crate) date: SystemTime,
-    pub(crate) extent: Extent,
+    date: Second,
+    /// What it varies on, if on anything.
+    vary: Option<Box<Vary>>,
+    /// Which octets its content is, if not all.
+    part: Option<Box<ContentRange>>,
+    lifetime: Span,
+    delay_us: u32,
+    staleness: Staleness,
+    status: StatusCode,
+    lifetime_source: LifetimeSource,
     pub(crate) no_cache: bool,
     pub(crate) purged: bool,
 }
 
+/// The fields that it is validated by.
+const VALIDATORS: [HeaderName; 2] = [header::ETAG, header::LAST_MODIFIED];
+
 /// What may be done with the response once it is stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Staleness {
+struct Staleness {
+    while_revalidate: Option<Span>,
+    if_error: Option<Span>,
     /// RFC 9111 §4.2.4: a directive forbids serving it stale.
-    pub(crate) forbidden: bool,
-    pub(crate) while_revalidate: Option<Duration>,
-    pub(crate) if_error: Option<Duration>,
+    forbidden: bool,
 }
 
 impl StoredMeta {
@@ -60,22 +69,44 @@ impl StoredMeta {
         let date = date::field(headers, &header::DATE)
             .unwrap_or_else(|| date::whole_second(times.response));
         let age = initial_age(headers, times);
+        let lifetime = lifetime(status, headers, directives, times.response, options);
+        let delay = times.response.duration_since(times.request).unwrap_or_default();
+        let vary = Vary::of(headers, request);
+        let validators =
+            VALIDATORS.iter().filter_map(|name| Some((name, headers.get(name)?.as_bytes())));
         Self {
-            status,
-            born: times.response.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH),
-            lifetime: lifetime(status, headers, directives, times.response, options),
+            fields: Fields::pack(&HeaderMap::new(), validators, &[]).0,
+            born: times.response.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH).into(),
+            received: times.response.into(),
+            modified: modified.map(Second::from),
+            date: date.into(),
+            vary: (vary != Vary::Nothing).then(|| Box::new(vary)),
+            part: None,
+            lifetime: lifetime.duration.into(),
+            delay_us: u32::try_from(delay.as_micros()).unwrap_or(u32::MAX),
             staleness: Staleness::of(directives, options),
-            received: times.response,
-            delay: times.response.duration_since(times.request).unwrap_or_default(),
-            vary: Vary::of(headers, request),
-            etag: headers.get(header::ETAG).cloned(),
-            last_modified: modified.and_then(|_| headers.get(header::LAST_MODIFIED).cloned()),
-            modified,
-            date,
-            extent: Extent::Whole,
+            status,
+            lifetime_source: lifetime.source,
             no_cache: directives.response.no_cache == Scope::Whole,
             purged: false,
         }
+    }
+
+    /// Takes in the fields that it is served with, as [`prepare`] leaves them. `content` is kept in the same
+    /// block of memory, and comes back as it is there: short content costs less so.
+    pub fn keep(&mut self, headers: &HeaderMap, content: &[u8]) -> Bytes {
+        let own = &self.fields;
+        let apart = VALIDATORS.iter().filter(|name| !headers.contains_key(*name));
+        let apart = apart.filter_map(|name| Some((name, own.known(name)?)));
+        let (fields, content) = Fields::pack(headers, apart, content);
+        self.fields = fields;
+        content
+    }
+
+    /// The fields that it is served with, but for those that are worked out anew for each client.
+    #[must_use]
+    pub fn fields(&self) -> &Fields {
+        &self.fields
     }
 
     /// The status code it is served with.
@@ -87,13 +118,13 @@ impl StoredMeta {
     /// Its age at `now` (RFC 9111 §4.2.3); `Age` states it in whole seconds.
     #[must_use]
     pub fn age(&self, now: SystemTime) -> Duration {
-        now.duration_since(self.born).unwrap_or_default()
+        now.duration_since(self.born.into()).unwrap_or_default()
     }
 
     /// How long it stays fresh, counted from age zero, and why.
     #[must_use]
     pub fn lifetime(&self) -> Lifetime {
-        self.lifetime
+        Lifetime { duration: self.lifetime.into(), source: self.lifetime_source }
     }
 
     /// How much longer it is fresh at `now`; zero if it is stale or marked stale.
@@ -102,13 +133,13 @@ impl StoredMeta {
         if self.purged {
             return Duration::ZERO;
         }
-        self.lifetime.duration.saturating_sub(self.age(now))
+        self.lifetime().duration.saturating_sub(self.age(now))
     }
 
     /// For how long it has been stale at `now`; zero if it is fresh.
     #[must_use]
     pub fn stale_for(&self, now: SystemTime) -> Duration {
-        self.age(now).saturating_sub(self.lifetime.duration)
+        self.age(now).saturating_sub(self.lifetime().duration)
     }
 
     /// The time to live that `Cache-Status` states: negative once stale, in seconds
@@ -116,43 +147,71 @@ impl StoredMeta {
     #[must_use]
     pub fn ttl_seconds(&self, now: SystemTime) -> i64 {
         let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-        seconds(self.lifetime.duration).saturating_sub(seconds(self.age(now)))
+        seconds(self.lifetime().duration).saturating_sub(seconds(self.age(now)))
     }
 
     /// Whether a response of this age is fresh (RFC 9111 §4.2) and not marked stale.
     #[must_use]
     pub fn is_fresh(&self, now: SystemTime) -> bool {
-        !self.purged && self.lifetime.duration > self.age(now)
+        !self.purged && self.lifetime().duration > self.age(now)
     }
 
     /// When its head was received, or last updated by a validation.
     #[must_use]
     pub fn received(&self) -> SystemTime {
-        self.received
+        self.received.into()
     }
 
     /// How long the origin took to answer, to the head of the response.
     #[must_use]
     pub fn delay(&self) -> Duration {
-        self.delay
+        Duration::from_micros(u64::from(self.delay_us))
     }
 
     /// When the origin says it was last modified.
     #[must_use]
     pub fn modified(&self) -> Option<SystemTime> {
-        self.modified
+        self.modified.map(Into::into)
+    }
+
+    /// When the origin made it; when it was received, if the origin does not say.
+    pub(crate) fn date(&self) -> SystemTime {
+        self.date.into()
+    }
+
+    /// Whether a directive forbids serving it stale (RFC 9111 §4.2.4).
+    pub(crate) fn forbids_stale(&self) -> bool {
+        self.staleness.forbidden
+    }
+
+    /// For how long the origin lets it be served stale while it is refreshed (RFC 5861 §3).
+    pub(crate) fn stale_while_revalidate(&self) -> Option<Duration> {
+        self.staleness.while_revalidate.map(Into::into)
+    }
+
+    /// For how long the origin lets it be served stale when it fails (RFC 5861 §4).
+    pub(crate) fn stale_if_error(&self) -> Option<Duration> {
+        self.staleness.if_error.map(Into::into)
     }
 
     /// What it varies on.
     #[must_use]
     pub fn vary(&self) -> &Vary {
-        &self.vary
+        self.vary.as_deref().unwrap_or(&Vary::Nothing)
     }
 
     /// Which octets of the representation its content is.
     #[must_use]
     pub fn extent(&self) -> Extent {
-        self.extent
+        self.part.as_ref().map_or(Extent::Whole, |part| Extent::Part(**part))
+    }
+
+    /// Says which octets its content is.
+    pub(crate) fn hold(&mut self, extent: Extent) {
+        self.part = match extent {
+            Extent::Whole => None,
+            Extent::Part(part) => Some(Box::new(part)),
+        };
     }
 
     /// What a client's preconditions are compared with at `now`.
@@ -162,11 +221,11 @@ impl StoredMeta {
     /// from within the last lifetime may be kept, and counts as not modified.
     #[must_use]
     pub fn validators(&self, now: SystemTime) -> Validators<'_> {
-        let undated = match now.checked_sub(self.lifetime.duration) {
-            Some(start) if self.is_fresh(now) => start.min(self.date),
-            _ => self.date,
+        let undated = match now.checked_sub(self.lifetime().duration) {
+            Some(start) if self.is_fresh(now) => start.min(self.date()),
+            _ => self.date(),
         };
-        Validators { etag: self.entity_tag(), last_modified: self.modified.or(Some(undated)) }
+        Validators { etag: self.entity_tag(), last_modified: self.modified().or(Some(undated)) }
     }
 
     /// What a request wants of this response: its `Range`, unless the method gives that no meaning
@@ -178,34 +237,46 @@ impl StoredMeta {
             _ => Requested::Whole,
         };
         let holds = requested == Requested::Whole
-            || if_range_holds(request.headers, self.entity_tag(), self.modified, Some(self.date));
+            || if_range_holds(
+                request.headers,
+                self.entity_tag(),
+                self.modified(),
+                Some(self.date()),
+            );
         if holds { requested } else { Requested::Whole }
+    }
+
+    /// Its `ETag` as the origin wrote it.
+    pub(crate) fn etag(&self) -> Option<&[u8]> {
+        self.fields.known(&header::ETAG)
     }
 
     /// Its entity tag, if it is well formed.
     #[must_use]
     pub fn entity_tag(&self) -> Option<EntityTag<'_>> {
-        EntityTag::parse(self.etag.as_ref()?.as_bytes())
+        EntityTag::parse(self.etag()?)
     }
 
     /// The fields that make a request validate this response; empty if it has no validator.
     #[must_use]
     pub fn conditions(&self) -> Conditions {
+        let dated = self.modified.and_then(|_| self.fields.known_value(&header::LAST_MODIFIED));
         Conditions {
-            if_none_match: self.etag.clone(),
-            if_modified_since: self.last_modified.clone(),
+            if_none_match: self.fields.known_value(&header::ETAG),
+            if_modified_since: dated,
         }
     }
 
     /// The strong validator that `If-Range` and the combination of parts need
     /// (RFC 9110 §13.1.5, §15.3.7.3).
     #[must_use]
-    pub fn strong_validator(&self) -> Option<&HeaderValue> {
+    pub fn strong_validator(&self) -> Option<HeaderValue> {
+        let Conditions { if_none_match, if_modified_since } = self.conditions();
         if self.entity_tag().is_some_and(|tag| !tag.is_weak()) {
-            return self.etag.as_ref();
+            return if_none_match;
         }
-        let strong = self.modified.is_some_and(|modified| is_strong(modified, Some(self.date)));
-        self.last_modified.as_ref().filter(|_| strong)
+        let strong = self.modified().is_some_and(|at| is_strong(at, Some(self.date())));
+        if_modified_since.filter(|_| strong)
     }
 
     /// Checks the octets that arrived against what the head announced, once the message has ended
@@ -214,7 +285,7 @@ impl StoredMeta {
     /// # Errors
     /// If a part does not hold the octets that its `Content-Range` names.
     pub fn received_in_full(&mut self, body_bytes: u64) -> Result<(), StoreRefusal> {
-        self.extent = self.extent.fit(body_bytes).ok_or(StoreRefusal::Range)?;
+        self.hold(self.extent().fit(body_bytes).ok_or(StoreRefusal::Range)?);
         Ok(())
     }
 
@@ -225,13 +296,13 @@ impl StoredMeta {
             self.status = StatusCode::OK;
             headers.remove(header::CONTENT_RANGE);
         }
-        self.extent = extent;
+        self.hold(extent);
     }
 
     /// Makes a part whole that holds all of the representation, as the answer to `bytes=0-` does.
     /// Other responses stay as they are.
     pub fn make_whole_if_all(&mut self, body_bytes: u64, headers: &mut HeaderMap) {
-        if self.extent.complete_length(body_bytes) == Some(body_bytes) {
+        if self.extent().complete_length(body_bytes) == Some(body_bytes) {
             self.set_extent(Extent::Whole, headers);
         }
     }
@@ -245,11 +316,11 @@ impl StoredMeta {
     /// Whether it has a use beyond the request that brought it: it is fresh for a while, can be
     /// validated, or may be served stale.
     pub(crate) fn is_usable(&self) -> bool {
-        let validator = self.etag.is_some() || self.last_modified.is_some();
+        let validator = self.etag().is_some() || self.modified.is_some();
         let window = |window: Option<Duration>| window.is_some_and(|window| !window.is_zero());
-        let serves_stale = !self.staleness.forbidden
-            && (window(self.staleness.while_revalidate) || window(self.staleness.if_error));
-        validator || !self.no_cache && (!self.lifetime.duration.is_zero() || serves_stale)
+        let serves_stale = !self.forbids_stale()
+            && (window(self.stale_while_revalidate()) || window(self.stale_if_error()));
+        validator || !self.no_cache && (!self.lifetime().duration.is_zero() || serves_stale)
     }
 }
 
@@ -257,7 +328,7 @@ impl Staleness {
     fn of(directives: &Directives, options: &PolicyOptions) -> Self {
         let response = &directives.response;
         let window = |delta: Option<Delta>| {
-            delta.map(|delta| Duration::from_secs(u64::from(delta.or_zero())))
+            delta.map(|delta| Span::from(Duration::from_secs(u64::from(delta.or_zero()))))
         };
         let while_revalidate = window(response.stale_while_revalidate);
         let if_error = window(response.stale_if_error);
@@ -271,7 +342,7 @@ impl Staleness {
             || response.proxy_revalidate
             || response.no_cache == Scope::Whole
             || s_maxage_forbids;
-        Self { forbidden, while_revalidate, if_error }
+        Self { while_revalidate, if_error, forbidden }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::SystemTime;
 
-use ::http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::freshness::Directives;
 use super::options::PolicyOptions;
@@ -75,7 +75,7 @@ pub fn freshened_by_head(
     options: &PolicyOptions,
 ) -> HeadUpdate {
     let response = exchange.response;
-    if response.status != StatusCode::OK || stored.status != StatusCode::OK {
+    if response.status != StatusCode::OK || stored.status() != StatusCode::OK {
         return HeadUpdate::Unaffected;
     }
     // §4.3.5: validators, and the length if given, must match those of the stored response.
@@ -84,7 +84,7 @@ pub fn freshened_by_head(
         (Some(old), Some(new)) => old == new,
         _ => true,
     };
-    let same_etag = response.headers.get(header::ETAG) == stored.etag.as_ref();
+    let same_etag = response.headers.get(header::ETAG).map(HeaderValue::as_bytes) == stored.etag();
     if !same_length || !same_etag || !is_of(response.headers, stored) {
         return HeadUpdate::Stale;
     }
@@ -101,10 +101,10 @@ fn is_of(answer: &HeaderMap, stored: &StoredMeta) -> bool {
         // Tags that are not well formed still say the same if they are the same octets.
         return match (EntityTag::parse(etag.as_bytes()), stored.entity_tag()) {
             (Some(new), Some(old)) => new.weak_eq(old),
-            _ => stored.etag.as_ref() == Some(etag),
+            _ => stored.etag() == Some(etag.as_bytes()),
         };
     }
-    match (date::field(answer, &header::LAST_MODIFIED), stored.modified) {
+    match (date::field(answer, &header::LAST_MODIFIED), stored.modified()) {
         (Some(new), Some(old)) => new == old,
         _ => true,
     }
@@ -120,15 +120,15 @@ fn update(
     merge(headers, exchange.response.headers, times.response);
     let directives = Directives::of(headers, options);
     let mut meta = StoredMeta::new(
-        stored.status,
+        stored.status(),
         headers,
         exchange.request.headers,
         &directives,
         times,
         options,
     );
-    meta.extent = stored.extent;
-    let keep = still_storable(exchange, stored.status, headers, options);
+    meta.hold(stored.extent());
+    let keep = still_storable(exchange, stored.status(), headers, options);
     prepare(headers, times.response, options);
     if keep { Validation::Updated(Box::new(meta)) } else { Validation::Withdrawn(Box::new(meta)) }
 }

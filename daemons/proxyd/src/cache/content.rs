@@ -1,6 +1,6 @@
 //! The octets of a stored response: blocks that many bodies share without copying them.
 
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, slice, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 
@@ -10,6 +10,10 @@ const BLOCK_BYTES: usize = 256 << 10;
 /// Octets of the first block of content whose length is not known.
 const FIRST_BLOCK_BYTES: usize = 16 << 10;
 
+/// Bytes that keeping a block costs beside its octets: what counts those who read it, and what the allocator
+/// rounds up.
+const BLOCK_OVERHEAD_BYTES: usize = 48;
+
 /// Share of unknown content that a further block may be, and so be wasted.
 const BLOCK_SHARE: usize = 8;
 
@@ -17,12 +21,24 @@ const BLOCK_SHARE: usize = 8;
 /// beside it.
 const PIECE_BYTES: usize = 4 << 10;
 
+/// Octets of content that is kept in one block with the fields of its response.
+const SHORT_BYTES: usize = 4 << 10;
+
 /// Content that is complete. Cloning it copies a pointer.
 #[derive(Clone, Debug)]
-pub(crate) struct Content {
-    pieces: Arc<[Bytes]>,
+pub(crate) enum Content {
+    /// All of it in one block.
+    One(Bytes),
+    /// In several.
+    Many(Arc<Blocks>),
+}
+
+/// Content in several blocks.
+#[derive(Debug)]
+pub(crate) struct Blocks {
+    pieces: Box<[Bytes]>,
     length: u64,
-    /// Octets of its blocks that it does not use.
+    /// Octets of the blocks that it does not use.
     spare: u64,
 }
 
@@ -39,29 +55,60 @@ impl Content {
         let wasteful = length <= BLOCK_BYTES && (pieces.len() > 1 || spare > 0);
         let (pieces, spare) =
             if crowded || wasteful { (packed(&pieces, length), 0) } else { (pieces, spare) };
-        Self { pieces: pieces.into(), length: length as u64, spare: spare as u64 }
+        Self::of(pieces, length as u64, spare as u64)
+    }
+
+    fn of(mut pieces: Vec<Bytes>, length: u64, spare: u64) -> Self {
+        match pieces.len() {
+            0 => Self::One(Bytes::new()),
+            1 if spare == 0 => Self::One(pieces.swap_remove(0)),
+            _ => Self::Many(Arc::new(Blocks { pieces: pieces.into(), length, spare })),
+        }
     }
 
     /// Octets that it holds.
     pub(crate) fn length(&self) -> u64 {
-        self.length
+        match self {
+            Self::One(piece) => piece.len() as u64,
+            Self::Many(blocks) => blocks.length,
+        }
+    }
+
+    /// All of it, where it is short enough to be kept with the fields of its response.
+    pub(crate) fn short(&self) -> Option<&[u8]> {
+        match self {
+            Self::One(piece) => Some(&piece[..]).filter(|octets| octets.len() <= SHORT_BYTES),
+            Self::Many(_) => None,
+        }
     }
 
     /// Bytes of memory that it takes.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.length + self.spare + (self.pieces.len() * size_of::<Bytes>()) as u64
+        let own = match self {
+            Self::One(_) if self.short().is_some() => 0,
+            Self::One(_) => BLOCK_OVERHEAD_BYTES,
+            Self::Many(blocks) => {
+                let each = BLOCK_OVERHEAD_BYTES + size_of::<Bytes>();
+                blocks.spare as usize + size_of::<Blocks>() + each * blocks.pieces.len()
+            }
+        };
+        self.length() + own as u64
     }
 
     /// Its pieces, in order.
     pub(crate) fn pieces(&self) -> &[Bytes] {
-        &self.pieces
+        match self {
+            Self::One(piece) if piece.is_empty() => &[],
+            Self::One(piece) => slice::from_ref(piece),
+            Self::Many(blocks) => &blocks.pieces,
+        }
     }
 
     /// What `range` of it holds, sharing memory with it. The range lies within its length.
     pub(crate) fn slice(&self, range: Range<u64>) -> Self {
         let mut start = 0_u64;
         let mut pieces = Vec::new();
-        for piece in self.pieces.iter() {
+        for piece in self.pieces() {
             let end = start + piece.len() as u64;
             let (from, to) = (range.start.max(start), range.end.min(end));
             if from < to {
@@ -70,7 +117,7 @@ impl Content {
             }
             start = end;
         }
-        Self { pieces: pieces.into(), length: range.end - range.start, spare: 0 }
+        Self::of(pieces, range.end - range.start, 0)
     }
 }
 

@@ -11,7 +11,6 @@
 pub(crate) mod budget;
 pub(crate) mod content;
 pub(crate) mod epochs;
-pub(crate) mod fields;
 pub(crate) mod filling;
 pub(crate) mod flight;
 pub(crate) mod index;

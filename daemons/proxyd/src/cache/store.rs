@@ -7,6 +7,7 @@
 use std::{
     cell::Cell,
     ops::{Add, AddAssign},
+    slice,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -33,7 +34,7 @@ use super::{
 
 /// Bytes that keeping a resource costs beside its key and objects: the entries of the map, the queues and the
 /// index, and what the allocator rounds up. `benches/store.rs` compares all that is counted with what is taken.
-const RESOURCE_OVERHEAD_BYTES: usize = 320;
+const RESOURCE_OVERHEAD_BYTES: usize = 160;
 
 /// Share of a shard that its largest object may take.
 const OBJECT_SHARE: u64 = 4;
@@ -44,32 +45,47 @@ const SHARDS_MAX: u64 = 64;
 /// Bytes that a resource is expected to take, for the first size of the map.
 const EXPECTED_RESOURCE_BYTES: u64 = 16 << 10;
 
-/// The responses stored for one key. It is never changed: a newer one takes its place.
-#[derive(Debug)]
-pub(crate) struct Resource {
-    /// Newest first.
-    pub(crate) variants: Variants,
-    bytes: u64,
+/// The responses stored for one key, newest first. It is never changed: a newer one takes its place. Cloning
+/// it copies a pointer.
+#[derive(Clone, Debug)]
+pub(crate) struct Resource(Variants);
+
+#[derive(Clone, Debug)]
+enum Variants {
+    /// As most have it, without a list.
+    One(Arc<Object>),
+    Many(Arc<[Arc<Object>]>),
 }
 
-/// Responses to one key.
-type Variants = SmallVec<[Arc<Object>; 1]>;
+/// Variants on their way into a resource.
+type Chosen = SmallVec<[Arc<Object>; 1]>;
 
 impl Resource {
-    fn new(key: &CacheKey, variants: Variants) -> Self {
-        let objects: u64 = variants.iter().map(|object| object.memory_bytes()).sum();
-        let own = size_of::<Self>() + key.as_str().len() + RESOURCE_OVERHEAD_BYTES;
-        Self { bytes: objects + own as u64, variants }
+    /// Of at least one variant.
+    fn of(mut variants: Chosen) -> Option<Self> {
+        match variants.len() {
+            0 | 1 => variants.pop().map(|only| Self(Variants::One(only))),
+            _ => Some(Self(Variants::Many(variants.to_vec().into()))),
+        }
     }
 
-    /// Bytes of memory that it takes, with what keeping it costs.
-    pub(crate) fn memory_bytes(&self) -> u64 {
-        self.bytes
+    /// Its variants.
+    pub(crate) fn variants(&self) -> &[Arc<Object>] {
+        match &self.0 {
+            Variants::One(only) => slice::from_ref(only),
+            Variants::Many(all) => all,
+        }
+    }
+
+    /// Bytes of memory that it takes under `key`, with what keeping it costs.
+    pub(crate) fn memory_bytes(&self, key: &CacheKey) -> u64 {
+        let own = key.as_str().len() + RESOURCE_OVERHEAD_BYTES;
+        own as u64 + self.variants().iter().map(|object| object.memory_bytes()).sum::<u64>()
     }
 
     /// The tags of all its variants.
     pub(crate) fn tags(&self) -> Tags {
-        Tags::union(self.variants.iter().map(|object| &object.tags))
+        Tags::union(self.variants().iter().map(|object| &object.tags))
     }
 }
 
@@ -122,7 +138,7 @@ impl PurgeMode {
 /// Stored responses, shared by all threads.
 #[derive(Debug)]
 pub(crate) struct Store {
-    resources: Cache<CacheKey, Arc<Resource>, Bytes, RandomState, Evictions>,
+    resources: Cache<CacheKey, Resource, Bytes, RandomState, Evictions>,
     index: Index,
     epochs: Epochs,
     /// Variants stored now.
@@ -173,19 +189,19 @@ impl Store {
     }
 
     /// What is stored under the text of a key; this counts as a use for eviction.
-    pub(crate) fn lookup(&self, key: &str) -> Option<Arc<Resource>> {
+    pub(crate) fn lookup(&self, key: &str) -> Option<Resource> {
         self.resources.get(key)
     }
 
     /// What is stored under the text of a key, without any effect.
-    pub(crate) fn peek(&self, key: &str) -> Option<Arc<Resource>> {
+    pub(crate) fn peek(&self, key: &str) -> Option<Resource> {
         self.resources.peek(key)
     }
 
     /// Whether an object is among what is stored under a key.
     pub(crate) fn holds(&self, key: &CacheKey, object: &Arc<Object>) -> bool {
         let stored = self.peek(key.as_str());
-        stored.is_some_and(|stored| stored.variants.iter().any(|it| Arc::ptr_eq(it, object)))
+        stored.is_some_and(|stored| stored.variants().iter().any(|it| Arc::ptr_eq(it, object)))
     }
 
     /// To be had before the origin is asked for what is then [`Store::put`].
@@ -208,13 +224,13 @@ impl Store {
     ) -> Result<(), StoreRefusal> {
         let stored = self.epochs.while_valid(ticket, key, &object.tags, || {
             self.change(key, |before| {
-                let kept = before.into_iter().flat_map(|resource| &resource.variants);
+                let kept = before.into_iter().flat_map(Resource::variants);
                 let others = kept.filter(|variant| !variant.meta.vary().matches(request)).cloned();
-                let mut variants = Variants::new();
+                let mut variants = Chosen::new();
                 variants.push(Arc::clone(&object));
                 variants.extend(others);
                 cap(&mut variants, variants_max);
-                Some(Resource::new(key, variants))
+                Resource::of(variants)
             });
         });
         stored.ok_or(StoreRefusal::Superseded)?;
@@ -233,14 +249,14 @@ impl Store {
         let stored = Cell::new(false);
         self.epochs.while_valid(ticket, key, &object.tags, || {
             self.change_stored(key, |resource| {
-                let mut variants = resource.variants.clone();
+                let mut variants = Chosen::from(resource.variants());
                 let place = variants.iter().position(|variant| Arc::ptr_eq(variant, before));
                 stored.set(place.is_some());
                 if let Some(place) = place {
                     variants.remove(place);
                     variants.insert(0, Arc::clone(object));
                 }
-                Some(Resource::new(key, variants))
+                Resource::of(variants)
             });
         });
         stored.get()
@@ -250,9 +266,9 @@ impl Store {
     pub(crate) fn drop_variant(&self, key: &CacheKey, ticket: Ticket, request: &HeaderMap) {
         self.epochs.while_valid(ticket, key, &Tags::default(), || {
             self.change_stored(key, |before| {
-                let mut variants = before.variants.clone();
+                let mut variants = Chosen::from(before.variants());
                 variants.retain(|variant| !variant.meta.vary().matches(request));
-                (!variants.is_empty()).then(|| Resource::new(key, variants))
+                Resource::of(variants)
             });
         });
     }
@@ -275,16 +291,16 @@ impl Store {
     pub(crate) fn purge(&self, key: &CacheKey, selection: &Selection, mode: PurgeMode) -> Purged {
         let counted = Cell::new(Purged::default());
         let change = |resource: &Resource| {
-            let (meant, mut kept): (Variants, Variants) = resource
-                .variants
+            let (meant, mut kept): (Chosen, Chosen) = resource
+                .variants()
                 .iter()
                 .cloned()
                 .partition(|object| selection.matches(key, &object.tags));
-            counted.set(purged(resource, &meant));
+            counted.set(purged(key, resource, &meant));
             if mode == PurgeMode::MarkStale {
-                kept = resource.variants.iter().map(|object| stale(object, &meant)).collect();
+                kept = resource.variants().iter().map(|object| stale(object, &meant)).collect();
             }
-            (!kept.is_empty()).then(|| Resource::new(key, kept))
+            Resource::of(kept)
         };
         match mode {
             PurgeMode::Count => {
@@ -340,9 +356,9 @@ impl Store {
         if let EntryResult::Vacant(place) = entry
             && let Some(resource) = change(None)
         {
-            let count = resource.variants.len() as u64;
+            let count = resource.variants().len() as u64;
             self.variants.fetch_add(count, Relaxed);
-            if place.insert(Arc::new(resource)).is_err() {
+            if place.insert(resource).is_err() {
                 self.variants.fetch_sub(count, Relaxed);
             }
         }
@@ -354,16 +370,12 @@ impl Store {
         self.change(key, |before| before.and_then(&change));
     }
 
-    fn replace(
-        &self,
-        stored: &mut Arc<Resource>,
-        with: Option<Resource>,
-    ) -> EntryAction<Arc<Resource>> {
-        self.variants.fetch_sub(stored.variants.len() as u64, Relaxed);
+    fn replace(&self, stored: &mut Resource, with: Option<Resource>) -> EntryAction<Resource> {
+        self.variants.fetch_sub(stored.variants().len() as u64, Relaxed);
         let Some(resource) = with else { return EntryAction::Remove };
-        self.variants.fetch_add(resource.variants.len() as u64, Relaxed);
+        self.variants.fetch_add(resource.variants().len() as u64, Relaxed);
         // What was stored is let go after the lock.
-        EntryAction::Retain(std::mem::replace(stored, Arc::new(resource)))
+        EntryAction::Retain(std::mem::replace(stored, resource))
     }
 
     /// Brings the index up to date after a change under `key`.
@@ -380,9 +392,9 @@ impl Store {
 }
 
 /// How much `meant` is of `resource`: with what keeping the resource costs where it is all of it.
-fn purged(resource: &Resource, meant: &Variants) -> Purged {
-    let bytes = if meant.len() == resource.variants.len() {
-        resource.bytes
+fn purged(key: &CacheKey, resource: &Resource, meant: &[Arc<Object>]) -> Purged {
+    let bytes = if meant.len() == resource.variants().len() {
+        resource.memory_bytes(key)
     } else {
         meant.iter().map(|object| object.memory_bytes()).sum()
     };
@@ -390,7 +402,7 @@ fn purged(resource: &Resource, meant: &Variants) -> Purged {
 }
 
 /// `object` marked stale if it is `meant`.
-fn stale(object: &Arc<Object>, meant: &Variants) -> Arc<Object> {
+fn stale(object: &Arc<Object>, meant: &[Arc<Object>]) -> Arc<Object> {
     if meant.iter().any(|one| Arc::ptr_eq(one, object)) {
         Arc::new(object.marked_stale())
     } else {
@@ -399,7 +411,7 @@ fn stale(object: &Arc<Object>, meant: &Variants) -> Arc<Object> {
 }
 
 /// Leaves the newest variant and those that were of use most recently.
-fn cap(variants: &mut Variants, max: usize) {
+fn cap(variants: &mut Chosen, max: usize) {
     while variants.len() > max.max(1) {
         let used = |object: &Object| {
             object.uses.last().unwrap_or(SystemTime::UNIX_EPOCH).max(object.meta.received())
@@ -414,9 +426,9 @@ fn cap(variants: &mut Variants, max: usize) {
 #[derive(Clone, Debug)]
 struct Bytes;
 
-impl Weighter<CacheKey, Arc<Resource>> for Bytes {
-    fn weight(&self, _: &CacheKey, resource: &Arc<Resource>) -> u64 {
-        resource.bytes
+impl Weighter<CacheKey, Resource> for Bytes {
+    fn weight(&self, key: &CacheKey, resource: &Resource) -> u64 {
+        resource.memory_bytes(key)
     }
 }
 
@@ -434,12 +446,12 @@ impl Evictions {
     }
 }
 
-impl Lifecycle<CacheKey, Arc<Resource>> for Evictions {
+impl Lifecycle<CacheKey, Resource> for Evictions {
     /// What was evicted is let go after the shard's lock.
-    type RequestState = SmallVec<[Arc<Resource>; 4]>;
+    type RequestState = SmallVec<[Resource; 4]>;
 
-    fn on_evict(&self, gone: &mut Self::RequestState, key: CacheKey, resource: Arc<Resource>) {
-        let count = resource.variants.len() as u64;
+    fn on_evict(&self, gone: &mut Self::RequestState, key: CacheKey, resource: Resource) {
+        let count = resource.variants().len() as u64;
         self.variants.fetch_sub(count, Relaxed);
         self.count.fetch_add(count, Relaxed);
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(key);

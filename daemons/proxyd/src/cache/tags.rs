@@ -24,7 +24,7 @@ pub(crate) type Tag = Arc<str>;
 
 /// Tags, sorted, each once. Cloning them copies a pointer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tags(Option<Arc<[Tag]>>);
+pub(crate) struct Tags(Option<Arc<Box<[Tag]>>>);
 
 impl Tags {
     /// Takes the tags out of the fields of a response; `None` where it has no field for them.
@@ -43,7 +43,7 @@ impl Tags {
     fn of(mut tags: Vec<Tag>) -> Self {
         tags.sort_unstable();
         tags.dedup();
-        Self((!tags.is_empty()).then(|| tags.into()))
+        Self((!tags.is_empty()).then(|| Arc::new(tags.into())))
     }
 
     /// The tags of all of these.
@@ -64,7 +64,7 @@ impl Tags {
 
     /// Whether `tag` is one of them.
     pub(crate) fn contains(&self, tag: &str) -> bool {
-        let tags = self.0.as_deref().unwrap_or_default();
+        let tags = self.0.as_deref().map_or(&[][..], |tags| tags);
         tags.binary_search_by(|own| (**own).cmp(tag)).is_ok()
     }
 

@@ -63,7 +63,7 @@ impl CacheService for CacheControl {
             .ok_or_else(|| Status::not_found(format!("nothing is stored for {}", key.uri())))?;
         let now = SystemTime::now();
         let variants =
-            resource.variants.iter().map(|object| entries::variant(object, now)).collect();
+            resource.variants().iter().map(|object| entries::variant(object, now)).collect();
         Ok(Response::new(ShowEntryResponse { url: key.uri().to_owned(), variants }))
     }
 

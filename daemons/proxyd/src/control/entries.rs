@@ -8,8 +8,7 @@ use std::{
 };
 
 use futures_util::{Stream, StreamExt, stream};
-use http::HeaderMap;
-use selat_core::cache::{key::CacheKey, stored::StoredMeta};
+use selat_core::cache::{fields::Fields, key::CacheKey, stored::StoredMeta};
 use selat_proto::v1::{EntrySort, Field, ListEntriesRequest, ListEntriesResponse, Variant};
 use tokio::task;
 use tonic::Status;
@@ -81,24 +80,24 @@ fn rank(store: &Store, sort: EntrySort, key: &CacheKey, now: SystemTime) -> Opti
     Some(Reverse(match sort {
         EntrySort::Unspecified => 0,
         EntrySort::Hits => hits(&resource),
-        EntrySort::Size => resource.memory_bytes(),
+        EntrySort::Size => resource.memory_bytes(key),
         EntrySort::Age => {
-            let age = resource.variants.first()?.meta.age(now).as_nanos();
+            let age = resource.variants().first()?.meta.age(now).as_nanos();
             u64::try_from(age).unwrap_or(u64::MAX)
         }
     }))
 }
 
 fn hits(resource: &Resource) -> u64 {
-    resource.variants.iter().map(|variant| variant.uses.total()).sum()
+    resource.variants().iter().map(|variant| variant.uses.total()).sum()
 }
 
 fn entry(key: &CacheKey, resource: &Resource, now: SystemTime) -> Option<ListEntriesResponse> {
-    let newest = resource.variants.first()?;
+    let newest = resource.variants().first()?;
     Some(ListEntriesResponse {
         url: key.uri().to_owned(),
-        variants: u32::try_from(resource.variants.len()).unwrap_or(u32::MAX),
-        memory_bytes: resource.memory_bytes(),
+        variants: u32::try_from(resource.variants().len()).unwrap_or(u32::MAX),
+        memory_bytes: resource.memory_bytes(key),
         hits: hits(resource),
         status: newest.meta.status().as_u16().into(),
         age: span(newest.meta.age(now)),
@@ -108,7 +107,7 @@ fn entry(key: &CacheKey, resource: &Resource, now: SystemTime) -> Option<ListEnt
 
 /// One stored response.
 pub(super) fn variant(object: &Object, now: SystemTime) -> Variant {
-    let Object { meta, headers, content, origin, tags, uses } = object;
+    let Object { meta, content, origin, tags, uses } = object;
     let selecting = meta.vary().fields().map(|(name, value)| Field {
         name: name.to_string(),
         value: String::from_utf8_lossy(value.unwrap_or_default()).into_owned(),
@@ -116,7 +115,7 @@ pub(super) fn variant(object: &Object, now: SystemTime) -> Variant {
     Variant {
         selecting: selecting.collect(),
         status: meta.status().as_u16().into(),
-        headers: fields(headers),
+        headers: fields(meta.fields()),
         body_bytes: content.length(),
         memory_bytes: object.memory_bytes(),
         response_time: Some(meta.received().into()),
@@ -131,10 +130,10 @@ pub(super) fn variant(object: &Object, now: SystemTime) -> Variant {
     }
 }
 
-fn fields(headers: &HeaderMap) -> Vec<Field> {
-    let shown = headers.iter().map(|(name, value)| Field {
-        name: name.to_string(),
-        value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
+fn fields(stored: &Fields) -> Vec<Field> {
+    let shown = stored.iter().map(|(name, value)| Field {
+        name: name.to_owned(),
+        value: String::from_utf8_lossy(value).into_owned(),
     });
     shown.collect()
 }

@@ -16,7 +16,7 @@ use selat_proto::v1::{CacheDecision, ExplainRequest, ExplainResponse, Field};
 use tonic::Status;
 
 use super::{entries, url};
-use crate::proxy::Proxy;
+use crate::{cache::store::Resource, proxy::Proxy};
 
 /// Header fields of the request that is asked about.
 const FIELDS_MAX: usize = 100;
@@ -35,7 +35,7 @@ pub(super) fn explain(
     let uri = url::parse(&route, &asked.url)?;
     let key = CacheKey::new(route.namespace, &url::target(&asked.url, &uri, &headers)?);
     let stored = proxy.store.peek(key.as_str());
-    let variants = stored.iter().flat_map(|resource| &resource.variants);
+    let variants = stored.iter().flat_map(Resource::variants);
     let request = RequestHead { method: &method, headers: &headers };
     let candidates = variants.clone().map(|object| &object.meta);
     let decision = lookup(request, candidates, now, &route.options);

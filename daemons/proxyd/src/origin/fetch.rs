@@ -23,11 +23,7 @@ use super::{
     body::Lease,
     pool::{Connection, Pool},
 };
-use crate::{
-    body::RequestBody,
-    cache::{fields, tags::Tags},
-    counters::Counters,
-};
+use crate::{body::RequestBody, cache::tags::Tags, counters::Counters};
 
 /// The origins of a route, asked in turn; one that cannot be reached is passed over.
 #[derive(Debug)]
@@ -149,7 +145,6 @@ impl Origins {
             head.headers.remove(header::CONTENT_LENGTH);
         }
         let tags = Tags::take(&mut head.headers);
-        fields::detach(&mut head.headers);
         let lease = Lease { pool: Arc::clone(&self.pool), origin: origin.clone(), connection };
         let body = OriginBody::new(incoming, lease, Arc::clone(&self.counters));
         Fetched { head, body, origin: Arc::clone(origin.url()), times, tags }
