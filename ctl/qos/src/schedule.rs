@@ -126,6 +126,18 @@ impl Schedule {
         }
     }
 
+    /// About how long it takes until the last probe of the last client is due: exact where probes
+    /// are evenly spaced, the mean where they are drawn.
+    #[must_use]
+    pub fn lasts(&self) -> Duration {
+        let interval_ns = match self.pattern {
+            Pattern::Isochronous { interval_ns } => interval_ns,
+            Pattern::Poisson { mean_ns, .. } => mean_ns,
+            Pattern::Burst => 0.0,
+        };
+        self.ramp_up + nanos(interval_ns * f64::from(self.count - 1))
+    }
+
     /// How the probes of a client follow each other, in words.
     #[must_use]
     pub fn describe(&self) -> String {

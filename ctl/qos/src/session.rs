@@ -7,7 +7,8 @@
 //! 4. The run ends when all is answered, when the wait is over, or when it is cancelled;
 //!    [`Run`] holds every sample.
 //!
-//! Never writes to a terminal: whoever wants to show something polls [`Progress`].
+//! Never writes to a terminal: whoever wants to show something polls [`Progress`] or reads its
+//! [`Feed`].
 
 mod calibrate;
 mod client;
@@ -33,7 +34,7 @@ pub use self::calibrate::{CalibrateError, Calibration, calibrate, floor};
 use self::client::Client;
 pub use self::inbox::Peer;
 use self::live::Live;
-pub use self::progress::{Cancel, Progress, Snapshot};
+pub use self::progress::{Cancel, Event, FEED_EVENTS_MAX, Feed, Progress, Snapshot};
 use self::receiver::Received;
 pub use self::spec::{
     CLIENTS_MAX, PROBES_MAX, Pace, SIZE_MAX, SIZE_MIN, SpecError, TIMEOUT_MAX, UdpSpec,

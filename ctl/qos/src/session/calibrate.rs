@@ -27,6 +27,11 @@ pub struct Calibration {
     pub stamps: StampSource,
 }
 
+impl Calibration {
+    /// About how long one takes.
+    pub const LASTS: Duration = Duration::from_secs(1);
+}
+
 /// Why this machine could not be measured.
 #[derive(Debug, thiserror::Error)]
 pub enum CalibrateError {

@@ -96,8 +96,8 @@ impl Inbox {
         let latency = sample.latency()?;
         self.user_stamped += u64::from(came.stamps == StampSource::User);
         self.peer.get_or_insert(reply.peer);
+        live.count_answered(client, sample, latency);
         self.count_overtaken(live, reply.seq);
-        live.count_answered(latency);
         Some(latency)
     }
 

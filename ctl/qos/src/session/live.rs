@@ -9,6 +9,7 @@ use super::client::Client;
 use super::clock::Clock;
 use super::progress::{Cancel, Progress};
 use super::spec::UdpSpec;
+use crate::sample::Sample;
 
 /// Port-unreachable answers after which a run that never had a reply is given up: nobody is there.
 pub(crate) const REFUSED_MAX: u64 = 3;
@@ -69,14 +70,15 @@ impl<'a> Live<'a> {
         self.aborted.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn count_sent(&self) {
+    /// Counts a probe of `client` that was due at one time and left at another.
+    pub(crate) fn count_sent(&self, client: &Client, due_at: Duration, sent_at: Duration) {
         self.sent.fetch_add(1, Ordering::Relaxed);
-        self.progress.probe_sent();
+        self.progress.probe_sent(client.id + 1, due_at, sent_at);
     }
 
-    pub(crate) fn count_answered(&self, latency: Duration) {
+    pub(crate) fn count_answered(&self, client: &Client, sample: &Sample, latency: Duration) {
         self.answered.fetch_add(1, Ordering::Relaxed);
-        self.progress.probe_answered(latency);
+        self.progress.probe_answered(client.id + 1, sample.sent_at, latency, sample.bytes);
     }
 
     /// Counts an ICMP answer that a socket call of `client` failed with; false when the failure

@@ -39,7 +39,7 @@ pub(crate) fn send_all(live: &Live<'_>) -> Option<Errno> {
         while count < sender.bundle_max && probes.next_if(is_next).is_some() {
             count += 1;
         }
-        sender.send_bundle(client, seq, count);
+        sender.send_bundle(client, due_at, seq, count);
     }
     sender.first_failure
 }
@@ -65,22 +65,28 @@ impl<'a> Sender<'a> {
         Self { live, datagram, bundle, bundle_max, first_failure: None }
     }
 
-    /// Sends `count` probes from `first` on, with one call if there are several.
-    fn send_bundle(&mut self, client: &Client, first: u32, count: usize) {
+    /// Sends `count` probes from `first` on, which was due at `due_at`, with one call if there are
+    /// several.
+    fn send_bundle(&mut self, client: &Client, due_at: Duration, first: u32, count: usize) {
         let seqs = || (first..).take(count);
         if count > 1 {
             match self.attempt_bundle(client, first, count) {
-                Ok(()) => return seqs().for_each(|_| self.live.count_sent()),
+                Ok(at) => return seqs().for_each(|_| self.live.count_sent(client, due_at, at)),
                 // An earlier probe's: nothing was sent yet.
                 Err(error) if self.live.count_icmp(client, error) => {}
                 // This kernel, device or size takes no bundles.
                 Err(_) => self.bundle_max = 1,
             }
         }
-        seqs().for_each(|seq| self.send(client, seq));
+        seqs().for_each(|seq| self.send(client, due_at, seq));
     }
 
-    fn attempt_bundle(&mut self, client: &Client, first: u32, count: usize) -> Result<(), Errno> {
+    fn attempt_bundle(
+        &mut self,
+        client: &Client,
+        first: u32,
+        count: usize,
+    ) -> Result<Duration, Errno> {
         let size = self.datagram.len();
         let at = self.live.clock.now();
         for (seq, datagram) in (first..).take(count).zip(self.bundle.chunks_exact_mut(size)) {
@@ -88,13 +94,13 @@ impl<'a> Sender<'a> {
             client.log_sent(seq, at);
         }
         let segment = u16::try_from(size).map_err(|_| Errno::INVAL)?;
-        kernel::send_bundle(&client.socket, &self.bundle[..count * size], segment)
+        kernel::send_bundle(&client.socket, &self.bundle[..count * size], segment).map(|()| at)
     }
 
-    fn send(&mut self, client: &Client, seq: u32) {
+    fn send(&mut self, client: &Client, due_at: Duration, seq: u32) {
         for attempt in 1..=SEND_ATTEMPTS {
             match self.attempt(client, seq) {
-                Ok(()) => return self.live.count_sent(),
+                Ok(at) => return self.live.count_sent(client, due_at, at),
                 Err(error) if self.live.count_icmp(client, error) && attempt < SEND_ATTEMPTS => {}
                 Err(error) => {
                     client.log_unsent(seq);
@@ -105,11 +111,11 @@ impl<'a> Sender<'a> {
         }
     }
 
-    fn attempt(&mut self, client: &Client, seq: u32) -> Result<(), Errno> {
+    fn attempt(&mut self, client: &Client, seq: u32) -> Result<Duration, Errno> {
         let at = self.live.clock.now();
         encode(self.live, client, seq, at, &mut self.datagram)?;
         client.log_sent(seq, at);
-        send(&client.socket, &self.datagram, SendFlags::empty()).map(drop)
+        send(&client.socket, &self.datagram, SendFlags::empty()).map(|_| at)
     }
 }
 
