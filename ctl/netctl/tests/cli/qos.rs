@@ -19,7 +19,7 @@ fn udp(echo: &Echo, more: &[&str]) -> Ran {
 fn a_good_path_is_shown_with_every_measure_and_a_sentence() {
     let text = udp(&Echo::start(0), &[]).text();
     assert_has(&text, &["20 probes", "loss", "latency", "jitter", "throughput", "p95", "bit/s"]);
-    assert_has(&text, &["voice call", "MOS", "TIPHON", "All 20 were answered."]);
+    assert_has(&text, &["voice call", "MOS", "TIPHON", "all 20 were answered"]);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn random_times_are_drawn_again_with_the_same_seed() {
     let report = page.to_str().unwrap();
     let arguments = ["--count", "20", "--rate", "1000", "--pattern", "poisson", "--seed", "7"];
     let ran = udp_of(&[&arguments[..], &["--report", report]].concat());
-    assert_has(&ran.text(), &["All 20 were answered."]);
+    assert_has(&ran.text(), &["all 20 were answered"]);
     let page = fs::read_to_string(page).unwrap();
     assert_has(&page, &["Poisson, one every 1ms on average", "kernel, as it took"]);
 }
@@ -215,7 +215,7 @@ fn this_machine_is_measured_alone_or_beside_another_run() {
 #[test]
 fn a_flood_is_sent_at_once() {
     let text = udp_of(&["--flood", "--count", "100", "--size", "64"]).text();
-    assert_has(&text, &["100 probes", "All 100 were answered."]);
+    assert_has(&text, &["100 probes", "all 100 were answered"]);
     let complaint = udp_of(&["--flood", "--rate", "5"]).complaint(Exit::Usage);
     assert_has(&complaint, &["--flood", "--rate <PER_S>"]);
 }

@@ -46,7 +46,7 @@ fn section(measurement: &Measurement, profile: &Profile) -> Markup {
         section {
             h2 { (measurement.test.to_string().to_uppercase()) " to " (measurement.target) }
             p.muted { "Started " (format!("{:.0}", measurement.started_at)) }
-            p.verdict { (verdict(&total, &grades)) }
+            p.verdict { (verdict(measurement.test, &total, &grades)) }
             (tiles(measurement.test, &total, &grades))
             div.grid {
                 (drawings(measurement, &total))

@@ -117,7 +117,7 @@ impl Report for Results {
             }
             page.grid(&measures(measurement.test, &total, &grades, self.profile.language));
             page.gap();
-            page.paragraph(&verdict(&total, &grades));
+            page.paragraph(&verdict(measurement.test, &total, &grades));
             worth_knowing(measurement, page);
             cost::show(measurement, page);
         }
