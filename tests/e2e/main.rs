@@ -21,6 +21,7 @@ mod qos;
 mod relay;
 mod reload;
 mod restart;
+mod screens;
 mod service_manager;
 mod site;
 mod units;

@@ -24,6 +24,7 @@ mod paused;
 mod process;
 mod site;
 mod system;
+mod terminal;
 
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ pub use self::{
     process::{Descriptor, Process},
     site::{Entry, Site, hash},
     system::System,
+    terminal::Terminal,
 };
 
 /// Longest wait for an event that a working system brings about at once.

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{Daemon, binary};
+use crate::{Daemon, Terminal, binary};
 
 /// User and group without any rights, on every Linux.
 pub const NOBODY: u32 = 65_534;
@@ -118,6 +118,14 @@ impl Netctl {
     pub fn json(&self, arguments: &[&str]) -> Value {
         let text = self.text(&[&["-o", "json"], arguments].concat());
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
+    }
+
+    /// Runs `netctl arguments` on a terminal of this size.
+    #[must_use]
+    pub fn on_terminal(&self, arguments: &[&str], (columns, rows): (u16, u16)) -> Terminal {
+        let mut command = self.command();
+        command.env_remove("NO_COLOR").args(arguments);
+        Terminal::run(&command, columns, rows)
     }
 
     fn command(&self) -> Command {

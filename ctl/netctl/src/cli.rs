@@ -8,7 +8,7 @@ use selat_proto::socket::Daemon;
 use crate::client::{Control, ControlError, DEADLINE};
 use crate::cmd::{
     cache, completions, drain, events, fetch, log_level, man, menu, qos, reload, restart, sessions,
-    status,
+    status, top,
 };
 use crate::duration;
 use crate::output::Format;
@@ -17,6 +17,7 @@ use crate::target::Target;
 const EXAMPLES: &str = "\
 Examples:
   netctl status                             how both daemons fare
+  netctl top                                both of them live
   netctl fetch http://127.0.0.1:8080/       a page through the proxy, phase by phase
   netctl cache stats                        what the cache saved so far
   netctl qos udp                            loss, latency and jitter through the relay
@@ -108,6 +109,7 @@ pub(crate) enum Command {
     Sessions(sessions::Args),
     LogLevel(log_level::Args),
     Events(events::Args),
+    Top(top::Args),
     Fetch(fetch::Args),
     #[command(subcommand)]
     Qos(qos::Command),

@@ -12,7 +12,9 @@ use hyper_util::rt::TokioIo;
 use selat_proto::socket::{Daemon, status_socket};
 use selat_proto::v1::cache_service_client::CacheServiceClient;
 use selat_proto::v1::daemon_service_client::DaemonServiceClient;
+use selat_proto::v1::echo_service_client::EchoServiceClient;
 use selat_proto::v1::relay_service_client::RelayServiceClient;
+use selat_proto::v1::web_service_client::WebServiceClient;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
@@ -86,6 +88,16 @@ impl Control {
     /// proxyd's relay.
     pub(crate) fn relay(&self) -> RelayServiceClient<Channel> {
         RelayServiceClient::new(self.channel.clone())
+    }
+
+    /// websrvd's files.
+    pub(crate) fn web(&self) -> WebServiceClient<Channel> {
+        WebServiceClient::new(self.channel.clone())
+    }
+
+    /// websrvd's reflector.
+    pub(crate) fn echo(&self) -> EchoServiceClient<Channel> {
+        EchoServiceClient::new(self.channel.clone())
     }
 
     /// Waits for a call's answer, but not for ever.

@@ -15,6 +15,7 @@ pub(crate) mod restart;
 pub(crate) mod sessions;
 pub(crate) mod status;
 mod succession;
+pub(crate) mod top;
 
 use anyhow::Context;
 use tokio::runtime;
@@ -47,6 +48,7 @@ async fn dispatch(cli: Cli, console: &mut Console<'_>) -> anyhow::Result<Exit> {
         Command::Sessions(args) => sessions::run(args, global, output).await,
         Command::LogLevel(args) => log_level::run(args, global, output).await,
         Command::Events(args) => events::run(args, global, output).await,
+        Command::Top(args) => top::run(args, global, output).await,
         Command::Fetch(args) => fetch::run(args, global, output).await,
         Command::Qos(command) => qos::run(command, global, output).await,
         Command::Menu(args) => menu::run(args, output.console).await,

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use rustix::termios::tcgetwinsize;
 
 use crate::exit;
+use crate::screen::Tint;
 
 /// Input, output, and a place for notes and errors.
 pub struct Console<'a> {
@@ -28,6 +29,8 @@ pub(crate) struct Look {
     pub(crate) progress: bool,
     /// Whether to colour.
     pub(crate) colour: bool,
+    /// How a live screen may be drawn, where one can be.
+    pub(crate) screen: Option<Tint>,
     /// Columns of the screen, where there is one.
     pub(crate) width: Option<u16>,
 }
@@ -38,13 +41,17 @@ impl Console<'static> {
     #[must_use]
     pub fn stdio() -> Self {
         let (screen, progress) = (io::stdout().is_terminal(), io::stderr().is_terminal());
-        let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-            || env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let dumb = env::var_os("TERM").is_none_or(|value| value == "dumb");
+        let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || dumb;
+        let tint = if plain { Tint::Plain } else { Tint::Colours };
+        let is_watched = io::stdin().is_terminal() && progress && !dumb;
         let width = tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col);
         let look = Look {
             interactive: io::stdin().is_terminal() && screen,
             progress,
             colour: screen && !plain,
+            // Keys come from the input; it is drawn to standard error, as progress is.
+            screen: is_watched.then_some(tint),
             width: width.filter(|columns| screen && *columns > 0),
         };
         Self {

@@ -3,7 +3,8 @@
 //! 1. `cli` reads the command line; a bad one ends here.
 //! 2. `cmd` has one file for each noun: its arguments, its calls, its report.
 //! 3. `client` talks to the daemons, `http` to web servers, `selat_qos` to UDP reflectors.
-//! 4. `output` shows a report as a table, JSON or CSV; nothing else prints.
+//! 4. `output` shows a report as a table, JSON or CSV; nothing else prints. `screen` shows what goes on
+//!    meanwhile, where that is asked.
 //!
 //! Never changes anything but through the daemons' own calls.
 
@@ -15,6 +16,7 @@ mod duration;
 mod exit;
 mod http;
 mod output;
+mod screen;
 mod target;
 
 use std::ffi::OsString;

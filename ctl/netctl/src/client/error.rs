@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::target;
 
 /// Which daemon was tried, where, and what came of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ControlError {
     daemon: Daemon,
     path: PathBuf,

@@ -3,10 +3,10 @@
 use anyhow::Context;
 use selat_qos::grade::Profile;
 use selat_qos::report::{Condition, Measurement};
-use selat_qos::session::{Calibration, Cancel, Pace, Progress, StampSource, calibrate, floor};
+use selat_qos::session::{Calibration, Cancel, Pace, StampSource, calibrate, floor};
 use tokio::task;
 
-use super::live;
+use super::live::{Show, Subject, Watch};
 use super::report::{Files, Results};
 use super::threshold::Thresholds;
 use crate::console::Console;
@@ -66,11 +66,16 @@ async fn measure(
     cancel: &Cancel,
     console: &Console<'_>,
 ) -> anyhow::Result<Measurement> {
-    let progress = Progress::default();
+    let subject = Subject {
+        title: "UDP to this machine itself".to_owned(),
+        nouns: ("probe", "probes"),
+        lasts: Calibration::LASTS,
+    };
+    let watch = Watch::begin(Show::default(), subject, console.look)?;
     let blocking = task::spawn_blocking({
-        let (progress, cancel) = (progress.clone(), cancel.clone());
+        let (progress, cancel) = (watch.progress(), cancel.clone());
         move || calibrate(calibration, &progress, &cancel)
     });
-    let measured = live::watch(blocking, live::udp(&progress), cancel, console).await?;
+    let measured = watch.until(blocking, cancel).await?;
     Ok(measured.context("the calibration broke off")??)
 }

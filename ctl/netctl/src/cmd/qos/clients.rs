@@ -9,6 +9,7 @@ use selat_qos::session::{CLIENTS_MAX, Cancel, Pace, StampSource};
 
 use super::grading::Grading;
 use super::http;
+use super::live::Show;
 use super::pattern::{Spread, ramp_up};
 use super::report::{Files, Results};
 use super::threshold::Thresholds;
@@ -63,6 +64,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     grading: Grading,
     #[command(flatten)]
+    show: Show,
+    #[command(flatten)]
     files: Files,
     #[command(flatten)]
     thresholds: Thresholds,
@@ -74,6 +77,7 @@ pub(super) async fn run(
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
     args.files.check()?;
+    let show = args.show.check(output.console)?;
     let clients = NonZeroU32::new(args.clients).unwrap_or(NonZeroU32::MIN);
     let schedule = args.spread.schedule(args.count, args.rate)?.with_ramp_up(args.ramp_up)?;
     let cancel = Cancel::default();
@@ -88,13 +92,14 @@ pub(super) async fn run(
             pace: Pace::Eco,
             stamps: StampSource::Kernel,
             straight: None,
+            show,
         };
         measurements.push(plan.measure(&cancel, output.console).await?);
     }
     // One after the other, so that they do not measure each other.
     if let Some(url) = args.http_target()?.filter(|_| !cancel.is_cancelled()) {
         let limit = global.timeout.unwrap_or(STEP_LIMIT);
-        let plan = http::Plan { url, clients, schedule, limit };
+        let plan = http::Plan { url, clients, schedule, limit, show };
         measurements.push(plan.measure(&cancel, output.console).await?);
     }
     let profile = args.grading.profile(Codec::default());

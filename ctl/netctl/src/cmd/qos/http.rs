@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use http::header::USER_AGENT;
@@ -18,11 +17,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use selat_qos::report::{Condition, Measurement, Series, Test};
 use selat_qos::sample::Sample;
 use selat_qos::schedule::Schedule;
-use selat_qos::session::{Cancel, PROBES_MAX, Snapshot, SpecError};
+use selat_qos::session::{Cancel, PROBES_MAX, Progress, SpecError};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::live;
+use super::live::{Show, Subject, Watch};
 use crate::console::Console;
 use crate::http::{Connection, HttpError, HttpUrl, resolve, said};
 
@@ -40,6 +39,7 @@ pub(super) struct Plan {
     pub(super) schedule: Schedule,
     /// How long each step of a request may take.
     pub(super) limit: Duration,
+    pub(super) show: Show,
 }
 
 /// What all clients share.
@@ -48,15 +48,7 @@ struct Shared {
     addresses: Vec<SocketAddr>,
     headers: HeaderMap,
     cancel: Cancel,
-    live: Live,
-}
-
-#[derive(Default)]
-struct Live {
-    sent: AtomicU64,
-    answered: AtomicU64,
-    failed: AtomicU64,
-    last_latency_ns: AtomicU64,
+    progress: Progress,
 }
 
 /// What one client measured.
@@ -88,14 +80,23 @@ impl Plan {
         let addresses = resolve(&self.url, self.limit).await?;
         let agent = HeaderValue::from_static(concat!("netctl/", env!("CARGO_PKG_VERSION")));
         let headers = HeaderMap::from_iter([(USER_AGENT, agent)]);
-        let (cancel, live) = (cancel.clone(), Live::default());
-        let shared = Arc::new(Shared { plan: self, addresses, headers, cancel, live });
+        let watch = Watch::begin(self.show, self.subject(), console.look)?;
+        let (cancel, progress) = (cancel.clone(), watch.progress());
+        progress.plan(requests);
+        let shared = Arc::new(Shared { plan: self, addresses, headers, cancel, progress });
         let connections = shared.connect().await?;
         let started_at = Timestamp::now();
         let run = Arc::clone(&shared).run(connections);
-        let clients =
-            live::watch(run, || shared.snapshot(requests), &shared.cancel, console).await?;
+        let clients = watch.until(run, &shared.cancel).await?;
         Ok(shared.measurement(started_at, clients))
+    }
+
+    fn subject(&self) -> Subject {
+        Subject {
+            title: format!("HTTP from {}", self.url),
+            nouns: ("request", "requests"),
+            lasts: self.schedule.lasts(),
+        }
     }
 }
 
@@ -159,7 +160,7 @@ impl Shared {
             }
             // What waited behind a slow answer has waited since it was due.
             let sent_at = if is_held_up && seq > 0 { due_at } else { origin.elapsed() };
-            self.live.sent.fetch_add(1, Relaxed);
+            self.progress.probe_sent(number + 1, due_at, sent_at);
             let answer = self.request(&mut connection).await;
             let mut sample = Sample::sent(seq, due_at, sent_at);
             match answer {
@@ -168,11 +169,12 @@ impl Shared {
                     sample.received_at = Some(received_at);
                     sample.bytes = answer.bytes;
                     client.from_cache += u64::from(answer.is_from_cache);
-                    self.live.answered(received_at.saturating_sub(sent_at));
+                    let latency = received_at.saturating_sub(sent_at);
+                    self.progress.probe_answered(number + 1, sent_at, latency, answer.bytes);
                 }
                 Err(reason) => {
                     *client.failures.entry(reason).or_default() += 1;
-                    self.live.failed.fetch_add(1, Relaxed);
+                    self.progress.probe_failed(number + 1, sent_at);
                 }
             }
             client.samples.push(sample);
@@ -214,17 +216,6 @@ impl Shared {
         Connection::open(&self.addresses, self.plan.limit).await
     }
 
-    fn snapshot(&self, planned: u64) -> Snapshot {
-        let last_latency_ns = self.live.last_latency_ns.load(Relaxed);
-        Snapshot {
-            planned,
-            sent: self.live.sent.load(Relaxed),
-            received: self.live.answered.load(Relaxed),
-            lost_so_far: self.live.failed.load(Relaxed),
-            last_latency: (last_latency_ns > 0).then(|| Duration::from_nanos(last_latency_ns)),
-        }
-    }
-
     fn measurement(&self, started_at: Timestamp, clients: Vec<Client>) -> Measurement {
         let conditions = self.conditions(&clients);
         let series = (1..).zip(clients).map(|(number, client): (u32, _)| Series {
@@ -242,7 +233,7 @@ impl Shared {
     }
 
     fn conditions(&self, clients: &[Client]) -> Vec<Condition> {
-        let (plan, sent) = (&self.plan, self.live.sent.load(Relaxed));
+        let (plan, sent) = (&self.plan, self.progress.snapshot().sent);
         let from_cache: u64 = clients.iter().map(|client| client.from_cache).sum();
         let mut conditions = vec![
             Condition::new("clients", plan.clients),
@@ -259,14 +250,6 @@ impl Shared {
             conditions.push(Condition::new("ended", "cancelled"));
         }
         conditions
-    }
-}
-
-impl Live {
-    fn answered(&self, latency: Duration) {
-        self.answered.fetch_add(1, Relaxed);
-        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-        self.last_latency_ns.store(nanos, Relaxed);
     }
 }
 

@@ -1,61 +1,162 @@
-//! How far a run is, on one line that is redrawn; and Ctrl-C, which ends it early.
+//! How far a run is: on one line that is redrawn, or on a screen of its own; and what ends it early.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use selat_qos::session::{Cancel, Progress, Snapshot};
 use tokio::signal;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::threshold::Unmet;
-use crate::console::Console;
+use crate::console::{Console, Look};
+use crate::exit::Misuse;
 use crate::output::unit;
+use crate::screen::probes::Probes;
+pub(super) use crate::screen::probes::Subject;
+use crate::screen::{Screen, Tint, Wish};
 
 /// How often the line is redrawn.
 const REDRAW: Duration = Duration::from_millis(100);
 
-/// Waits for `run`; shows `snapshot` meanwhile. The first Ctrl-C calls `cancel` and waits on; the
-/// second gives up.
-///
-/// # Errors
-/// [`Unmet::Interrupted`].
-pub(super) async fn watch<T>(
-    run: impl Future<Output = T>,
-    snapshot: impl Fn() -> Snapshot,
-    cancel: &Cancel,
-    console: &Console<'_>,
-) -> Result<T, Unmet> {
-    let bar = bar(console);
-    let mut ticks = interval(REDRAW);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    tokio::pin!(run);
-    loop {
-        tokio::select! {
-            outcome = &mut run => {
-                bar.finish_and_clear();
-                return Ok(outcome);
-            }
-            _ = ticks.tick() => show(&bar, &snapshot()),
-            Ok(()) = signal::ctrl_c() => {
-                if cancel.is_cancelled() {
-                    bar.finish_and_clear();
-                    return Err(Unmet::Interrupted);
+/// How a run is watched.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(super) struct Show {
+    /// Show a live screen while it runs: curves, losses, clients; q ends it early with the results
+    #[arg(long)]
+    live: bool,
+}
+
+impl Show {
+    /// Refuses a screen where there is none, before anything is measured.
+    pub(super) fn check(self, console: &Console<'_>) -> Result<Self, Misuse> {
+        const NO_SCREEN: &str = "--live draws on a terminal, and there is none to read keys from and \
+            draw on (or TERM is dumb); without it a line shows how far the test is";
+        if self.live && console.look.screen.is_none() { Err(Misuse(NO_SCREEN)) } else { Ok(self) }
+    }
+}
+
+/// A run that is shown while it goes on.
+pub(super) struct Watch {
+    progress: Progress,
+    display: Display,
+}
+
+enum Display {
+    Line(ProgressBar),
+    Screen(Screen),
+}
+
+impl Watch {
+    /// Begins to show a run that tells of itself in [`Watch::progress`].
+    ///
+    /// # Errors
+    /// The terminal cannot be drawn on.
+    pub(super) fn begin(show: Show, subject: Subject, look: Look) -> anyhow::Result<Self> {
+        match look.screen.filter(|_| show.live) {
+            Some(tint) => Self::screen(subject, tint),
+            None => Ok(Self { progress: Progress::default(), display: Display::Line(bar(look)) }),
+        }
+    }
+
+    fn screen(subject: Subject, tint: Tint) -> anyhow::Result<Self> {
+        let (progress, feed) = Progress::with_feed();
+        let (began, counters) = (Instant::now(), progress.clone());
+        let take_in = move |it: &mut Probes| it.take_in(began.elapsed(), &counters, &feed);
+        let screen = Screen::open(Probes::new(subject), take_in, tint)
+            .context("cannot draw on this terminal")?;
+        Ok(Self { progress, display: Display::Screen(screen) })
+    }
+
+    /// Where the run is to tell how far it is.
+    pub(super) fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// Waits for `run`. The first Ctrl-C calls `cancel` and waits on; the second gives up.
+    ///
+    /// # Errors
+    /// [`Unmet::Interrupted`].
+    pub(super) async fn until<T>(
+        mut self,
+        run: impl Future<Output = T>,
+        cancel: &Cancel,
+    ) -> Result<T, Unmet> {
+        let mut ticks = interval(REDRAW);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        tokio::pin!(run);
+        loop {
+            let wish = tokio::select! {
+                outcome = &mut run => return Ok(outcome),
+                wish = self.display.wish() => wish,
+                _ = ticks.tick() => {
+                    self.display.redraw(&self.progress.snapshot());
+                    continue;
                 }
-                cancel.cancel();
+            };
+            if wish == Wish::Interrupt && cancel.is_cancelled() {
+                return Err(Unmet::Interrupted);
             }
+            cancel.cancel();
         }
     }
 }
 
-/// What a UDP run tells.
-pub(super) fn udp(progress: &Progress) -> impl Fn() -> Snapshot + use<> {
-    let progress = progress.clone();
-    move || progress.snapshot()
+impl Display {
+    fn redraw(&self, snapshot: &Snapshot) {
+        match self {
+            Self::Line(bar) => show(bar, snapshot),
+            // It draws itself.
+            Self::Screen(_) => {}
+        }
+    }
+
+    /// The next thing that the person wants.
+    async fn wish(&mut self) -> Wish {
+        match self {
+            Self::Line(_) => interrupted().await,
+            Self::Screen(screen) => tokio::select! {
+                wish = screen.wish() => wish,
+                wish = interrupted() => wish,
+                // A screen must be given back before the program ends.
+                wish = terminated() => wish,
+            },
+        }
+    }
 }
 
-fn bar(console: &Console<'_>) -> ProgressBar {
-    if !console.look.progress {
+impl Drop for Display {
+    fn drop(&mut self) {
+        if let Self::Line(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+async fn interrupted() -> Wish {
+    match signal::ctrl_c().await {
+        Ok(()) => Wish::Interrupt,
+        Err(_) => std::future::pending().await,
+    }
+}
+
+async fn terminated() -> Wish {
+    match (signal(SignalKind::terminate()), signal(SignalKind::hangup())) {
+        (Ok(mut terminate), Ok(mut hangup)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+            Wish::Interrupt
+        }
+        _ => std::future::pending().await,
+    }
+}
+
+fn bar(look: Look) -> ProgressBar {
+    if !look.progress {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());

@@ -9,6 +9,7 @@ use selat_qos::session::{Cancel, Pace, StampSource};
 use selat_qos::sweep::{Carried, carried, knee, rates};
 use serde_json::{Value, json};
 
+use super::live::Show;
 use super::threshold::Unmet;
 use super::udp::Plan;
 use super::{REPLY_TIMEOUT, UDP_TARGET, host_port};
@@ -104,6 +105,7 @@ impl Args {
             pace: Pace::Eco,
             stamps: StampSource::Kernel,
             straight: None,
+            show: Show::default(),
         })
     }
 }

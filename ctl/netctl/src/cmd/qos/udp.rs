@@ -7,14 +7,15 @@ use anyhow::Context;
 use selat_qos::grade::emodel::Codec;
 use selat_qos::report::Measurement;
 use selat_qos::schedule::Schedule;
-use selat_qos::session::{self, Calibration, Cancel, Ended, Pace, Progress, StampSource, UdpSpec};
+use selat_qos::session::{self, Calibration, Cancel, Ended, Pace, StampSource, UdpSpec};
 use tokio::task;
 
 use super::grading::Grading;
+use super::live::{Show, Subject, Watch};
 use super::pattern::{Call, Spread};
 use super::report::{Files, Results};
 use super::threshold::{Thresholds, Unmet};
-use super::{REFLECTOR, REPLY_TIMEOUT, UDP_TARGET, address, calibrate, host_port, live};
+use super::{REFLECTOR, REPLY_TIMEOUT, UDP_TARGET, address, calibrate, host_port};
 use crate::cli::Global;
 use crate::console::Console;
 use crate::exit::Exit;
@@ -24,6 +25,7 @@ const EXAMPLES: &str = "\
 Examples:
   netctl qos udp                                      100 probes at 50 a second: a voice call
   netctl qos udp --count 1000 --rate 500 --size 1200  video
+  netctl qos udp --count 3000 --live                  a minute of it, on a live screen
   netctl qos udp --voip g729 --pattern poisson        a call, at random times
   netctl qos udp --compare-direct                     what the relay costs
   netctl qos udp 127.0.0.1:9000 --csv qos_result.csv --report qos.html
@@ -74,6 +76,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     grading: Grading,
     #[command(flatten)]
+    show: Show,
+    #[command(flatten)]
     files: Files,
     #[command(flatten)]
     thresholds: Thresholds,
@@ -90,6 +94,7 @@ pub(super) struct Plan<'a> {
     pub(super) stamps: StampSource,
     /// The other end of the relay that the target is, to compare both ways.
     pub(super) straight: Option<&'a str>,
+    pub(super) show: Show,
 }
 
 pub(super) async fn run(
@@ -115,6 +120,7 @@ pub(super) async fn run(
         },
         stamps: if args.user_stamps { StampSource::User } else { StampSource::Kernel },
         straight: args.compare_direct.as_deref(),
+        show: args.show.check(output.console)?,
     };
     args.files.check()?;
     let cancel = Cancel::default();
@@ -146,16 +152,24 @@ impl Plan<'_> {
         if let Some(straight) = self.straight {
             spec = spec.with_straight(address(straight).await?)?;
         }
-        let progress = Progress::default();
+        let watch = Watch::begin(self.show, self.subject(), console.look)?;
         let blocking = task::spawn_blocking({
-            let (spec, progress, cancel) = (spec.clone(), progress.clone(), cancel.clone());
+            let (spec, progress, cancel) = (spec.clone(), watch.progress(), cancel.clone());
             move || session::run(&spec, &progress, &cancel)
         });
-        let run = live::watch(blocking, live::udp(&progress), cancel, console).await?;
+        let run = watch.until(blocking, cancel).await?;
         let run = run.context("the measurement broke off")??;
         if run.ended == Ended::Refused {
             return Err(Unmet::Refused { target: self.target.to_owned() }.into());
         }
         Ok(Measurement::udp(&spec, run))
+    }
+
+    fn subject(&self) -> Subject {
+        Subject {
+            title: format!("UDP to {}", self.target),
+            nouns: ("probe", "probes"),
+            lasts: self.schedule.lasts(),
+        }
     }
 }

@@ -1,0 +1,244 @@
+//! One daemon: words about it, curves of its rates.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use selat_proto::v1::{DaemonState, GetStatusResponse};
+
+use super::{Daemons, Tint, shape};
+use crate::cmd::top::{Pace, Reading};
+use crate::output::{harmless, unit};
+
+/// Who proxyd is, and what it holds now.
+pub(super) fn proxyd_words(reading: &Reading, pace: Pace, tint: Tint) -> Vec<Line<'static>> {
+    let it = match &reading.proxyd {
+        Ok(it) => it,
+        Err(error) => return vec![unreachable("proxyd", error, tint)],
+    };
+    let (cache, relay) = (&it.cache, &it.relay);
+    let pace = pace.proxyd.unwrap_or_default();
+    let sessions = |now: u64, max: u64| format!("{} of {}", unit::count(now), unit::count(max));
+    let udp = relay.udp.as_ref().map(|udp| sessions(udp.sessions, udp.sessions_max));
+    let tcp = relay.tcp.as_ref().map(|tcp| sessions(tcp.sessions, tcp.sessions_max));
+    let memory =
+        format!("{} of {}", unit::bytes(cache.memory_bytes), unit::bytes(cache.memory_max_bytes));
+    let p99 = cache.hit_latency.as_ref().and_then(|latency| latency.p99.as_ref());
+    vec![
+        who("proxyd", &it.status, tint),
+        facts(
+            tint,
+            [
+                (
+                    "cache",
+                    format!("{}, {memory}", unit::plural(cache.entries, "variant", "variants")),
+                ),
+                ("hit p99", unit::message_span(p99)),
+                ("misses", format!("{:.0}/s", pace.misses)),
+                ("passes", format!("{:.0}/s", pace.passes)),
+            ],
+        ),
+        facts(
+            tint,
+            [
+                ("UDP sessions", udp.unwrap_or_else(|| unit::NONE.to_owned())),
+                ("TCP sessions", tcp.unwrap_or_else(|| unit::NONE.to_owned())),
+                ("dropped", format!("{:.0}/s", pace.dropped)),
+            ],
+        ),
+    ]
+}
+
+/// Who websrvd is, and what it does now.
+pub(super) fn websrvd_words(reading: &Reading, pace: Pace, tint: Tint) -> Vec<Line<'static>> {
+    let it = match &reading.websrvd {
+        Ok(it) => it,
+        Err(error) => return vec![unreachable("websrvd", error, tint)],
+    };
+    let pace = pace.websrvd.unwrap_or_default();
+    vec![
+        who("websrvd", &it.status, tint),
+        facts(
+            tint,
+            [
+                ("serves", harmless(&it.web.root).into_owned()),
+                ("failed", format!("{:.0}/s", pace.failed)),
+                ("STAMP sessions", unit::count(it.echo.sessions)),
+                ("dropped", format!("{:.0}/s", pace.dropped)),
+            ],
+        ),
+    ]
+}
+
+pub(super) fn proxyd_curves(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    daemons: &Daemons,
+    pace: Pace,
+    tint: Tint,
+) {
+    let [requests, hits, bytes, relayed] = Layout::horizontal([Constraint::Fill(1); 4]).areas(area);
+    let now = pace.proxyd;
+    let plot = |frame: &mut Frame<'_>, area: Rect, plot: Plot<'_>| plot.draw(frame, area, tint);
+    let curve = |area: Rect, pick: fn(&Pace) -> Option<f64>| {
+        daemons.curve(area.width.saturating_sub(2), pick)
+    };
+    plot(
+        frame,
+        requests,
+        Plot {
+            name: "requests",
+            figure: &per_s(now.map(|it| it.requests)),
+            values: &curve(requests, |it| Some(it.proxyd?.requests)),
+            highest: None,
+            style: tint.accent(),
+        },
+    );
+    let ratio = now.and_then(|it| it.hit_ratio).map(|ratio| unit::percent(ratio * 100.0));
+    plot(
+        frame,
+        hits,
+        Plot {
+            name: "hits",
+            figure: &ratio.unwrap_or_else(|| unit::NONE.to_owned()),
+            values: &curve(hits, |it| it.proxyd?.hit_ratio),
+            highest: Some(1.0),
+            style: tint.good(),
+        },
+    );
+    plot(
+        frame,
+        bytes,
+        Plot {
+            name: "to clients",
+            figure: &bytes_per_s(now.map(|it| it.cache_bytes + it.origin_bytes)),
+            values: &curve(bytes, |it| it.proxyd.map(|it| it.cache_bytes + it.origin_bytes)),
+            highest: None,
+            style: tint.accent(),
+        },
+    );
+    let datagrams = now.map(|it| it.datagrams);
+    let rate = bytes_per_s(now.map(|it| it.relayed_bytes));
+    plot(
+        frame,
+        relayed,
+        Plot {
+            name: "relayed",
+            figure: &format!("{}, {rate}", per_s(datagrams)),
+            values: &curve(relayed, |it| Some(it.proxyd?.relayed_bytes)),
+            highest: None,
+            style: tint.accent(),
+        },
+    );
+}
+
+pub(super) fn websrvd_curves(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    daemons: &Daemons,
+    pace: Pace,
+    tint: Tint,
+) {
+    let [requests, bytes, answers] = Layout::horizontal([Constraint::Fill(1); 3]).areas(area);
+    let now = pace.websrvd;
+    let curve = |area: Rect, pick: fn(&Pace) -> Option<f64>| {
+        daemons.curve(area.width.saturating_sub(2), pick)
+    };
+    let plots = [
+        (
+            requests,
+            "requests",
+            per_s(now.map(|it| it.requests)),
+            curve(requests, |it| Some(it.websrvd?.requests)),
+        ),
+        (
+            bytes,
+            "bodies",
+            bytes_per_s(now.map(|it| it.body_bytes)),
+            curve(bytes, |it| Some(it.websrvd?.body_bytes)),
+        ),
+        (
+            answers,
+            "UDP answers",
+            per_s(now.map(|it| it.answered)),
+            curve(answers, |it| Some(it.websrvd?.answered)),
+        ),
+    ];
+    for (area, name, figure, values) in plots {
+        let plot =
+            Plot { name, figure: &figure, values: &values, highest: None, style: tint.accent() };
+        plot.draw(frame, area, tint);
+    }
+}
+
+/// A framed curve.
+struct Plot<'a> {
+    name: &'a str,
+    figure: &'a str,
+    values: &'a [Option<f64>],
+    /// Where its scale ends; at the largest value where nothing is said.
+    highest: Option<f64>,
+    style: Style,
+}
+
+impl Plot<'_> {
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, tint: Tint) {
+        let title = shape::title(self.name, self.figure, tint);
+        let inner = shape::framed(frame, area, title, tint);
+        let highest = self.highest.unwrap_or_else(|| shape::largest(self.values));
+        shape::sparkline(frame, inner, self.values, highest, self.style);
+    }
+}
+
+fn who(name: &str, status: &GetStatusResponse, tint: Tint) -> Line<'static> {
+    let (state, style) = match status.state() {
+        DaemonState::Serving => ("serving", tint.good()),
+        DaemonState::Starting => ("starting", tint.warning()),
+        DaemonState::Degraded => {
+            ("degraded: the configuration on disk was refused", tint.warning())
+        }
+        DaemonState::Draining => ("draining", tint.warning()),
+        DaemonState::Drained => ("drained", tint.warning()),
+        DaemonState::Unspecified => ("in a state that this netctl does not know", tint.bad()),
+    };
+    let connections = format!(
+        "{} of {} connections",
+        unit::count(status.connections_active),
+        unit::count(status.connections_max)
+    );
+    let rest = format!(
+        "  {}  up {}  generation {}  {connections}",
+        harmless(&status.version),
+        unit::message_span(status.uptime.as_ref()),
+        status.config_generation,
+    );
+    Line::from(vec![
+        Span::styled(format!(" {name:<8}"), tint.strong()),
+        Span::styled(state, style),
+        Span::raw(rest),
+    ])
+}
+
+fn unreachable(name: &str, error: &str, tint: Tint) -> Line<'static> {
+    Line::from(vec![
+        Span::styled(format!(" {name:<8}"), tint.strong()),
+        Span::styled(harmless(error).replace('\n', " "), tint.bad()),
+    ])
+}
+
+fn facts<const N: usize>(tint: Tint, facts: [(&'static str, String); N]) -> Line<'static> {
+    let mut spans = vec![Span::raw(" ".repeat(9))];
+    for (name, value) in facts {
+        spans.push(Span::styled(format!("{name} "), tint.faint()));
+        spans.push(Span::raw(format!("{value}   ")));
+    }
+    Line::from(spans)
+}
+
+fn per_s(rate: Option<f64>) -> String {
+    rate.map_or(unit::NONE.to_owned(), |rate| format!("{}/s", unit::count(rate.round() as u64)))
+}
+
+fn bytes_per_s(rate: Option<f64>) -> String {
+    rate.map_or(unit::NONE.to_owned(), |rate| format!("{}/s", unit::bytes(rate as u64)))
+}

@@ -1,0 +1,140 @@
+//! Live screens on a real terminal: what a person sees, presses and is left with.
+
+use rustix::process::Signal;
+use selat_tests::{Link, Netctl, Pattern, System, Terminal};
+use serde_json::Value;
+
+/// A test through a link that loses every tenth, slow enough to be looked at.
+fn live(system: &System, arguments: &[&str], size: (u16, u16)) -> Terminal {
+    let up = Pattern { drop_every: 10, ..Pattern::default() };
+    let link = Link::start(system.proxyd.address("udp"), up, Pattern::default());
+    let target = link.address().to_string();
+    let all = [&["qos", "udp", &target, "--live", "--rate", "100"], arguments].concat();
+    system.netctl.on_terminal(&all, size)
+}
+
+#[test]
+fn a_live_test_ends_on_its_own_and_leaves_the_results() {
+    let system = System::start();
+    let mut terminal = live(&system, &["--count", "100"], (100, 30));
+    terminal.wait_for(&["round trip, ms", "loss", "jitter", "answers", "late", "q ends"]);
+    assert!(terminal.is_coloured());
+    assert!(terminal.wait().success());
+    let left = terminal.wait_for(&["MEASURE", "throughput", "10 of 100 went unanswered"]);
+    assert!(!left.contains("round trip, ms") && terminal.is_given_back(), "{left}");
+}
+
+#[test]
+fn q_ends_a_live_test_early_with_the_results_of_what_was_measured() {
+    let system = System::start();
+    let mut terminal = live(&system, &["--count", "100000"], (100, 30));
+    terminal.wait_for(&["round trip, ms", "16:3"]);
+    terminal.press("q");
+    assert!(terminal.wait().success());
+    let left = terminal.wait_for(&["MEASURE", "ended: cancelled"]);
+    assert!(terminal.is_given_back(), "{left}");
+}
+
+#[test]
+fn a_picture_can_be_frozen_explained_and_made_small() {
+    let system = System::start();
+    let mut terminal = live(&system, &["--count", "100000"], (100, 30));
+    terminal.press("p");
+    let sent =
+        |contents: &str| contents.lines().find(|line| line.contains(" sent,")).map(str::to_owned);
+    let frozen = terminal.wait_for(&["frozen: p goes on", " sent,"]);
+    terminal.press("?");
+    let explained = terminal.wait_for(&["how to read it", "this machine missed its own schedule"]);
+    assert_eq!(sent(&explained), sent(&frozen));
+    terminal.press("?p");
+    terminal.wait_until(|contents| !contents.contains("frozen") && sent(contents) != sent(&frozen));
+    terminal.resize(36, 5);
+    // Words only, for want of room.
+    terminal.wait_until(|contents| {
+        ["UDP to", "sent", " p50 "].iter().all(|word| contents.contains(word))
+            && !contents.contains('╭')
+    });
+    terminal.resize(5, 2);
+    terminal.resize(100, 30);
+    terminal.wait_for(&["round trip, ms", "q ends"]);
+    // Ctrl-C, which is a key like any other now.
+    terminal.press("\u{3}");
+    assert!(terminal.wait().success());
+    assert!(terminal.is_given_back());
+}
+
+#[test]
+fn a_live_test_that_is_told_to_terminate_gives_the_terminal_back() {
+    let system = System::start();
+    let mut terminal = live(&system, &["--count", "100000"], (80, 24));
+    terminal.wait_for(&["round trip, ms"]);
+    terminal.signal(Signal::TERM);
+    assert!(terminal.wait().success());
+    terminal.wait_for(&["MEASURE"]);
+    assert!(terminal.is_given_back());
+}
+
+#[test]
+fn many_clients_are_shown_one_by_one() {
+    let system = System::start();
+    let udp = system.proxyd.address("udp").to_string();
+    let arguments = ["qos", "clients", "40", "--udp", &udp, "--count", "10000", "--live"];
+    let mut terminal = system.netctl.on_terminal(&arguments, (100, 40));
+    terminal.wait_for(&["clients", "40, the worst first", "answered", "mean", "jitter"]);
+    terminal.press("q");
+    assert!(terminal.wait().success());
+    assert!(terminal.is_given_back());
+}
+
+#[test]
+fn without_a_terminal_a_live_screen_is_refused_before_anything_is_measured() {
+    let run = Netctl::new().run(&["qos", "udp", "--live"]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.stderr.contains("--live draws on a terminal"), "{run:?}");
+}
+
+#[test]
+fn both_daemons_are_shown_live_with_what_happens_to_them() {
+    let system = System::start();
+    let mut terminal = system.netctl.on_terminal(&["top", "--interval", "100ms"], (100, 30));
+    terminal.wait_for(&["proxyd  serving", "websrvd serving", "requests", "hits", "UDP sessions"]);
+    let url = format!("http://{}/", system.proxyd.address("http"));
+    let _ = system.netctl.text(&["fetch", &url]);
+    terminal.wait_for(&["cache 1 variant"]);
+    let _ = system.netctl.text(&["cache", "purge", &url]);
+    terminal.wait_for(&["cache 0 variants", "purged", &url]);
+    terminal.press("q");
+    assert!(terminal.wait().success());
+    assert!(terminal.is_given_back());
+}
+
+#[test]
+fn without_a_terminal_top_writes_a_line_for_each_look() {
+    let system = System::start();
+    let lines = |format| {
+        let arguments = ["-o", format, "top", "--count", "3", "--interval", "100ms"];
+        let text = system.netctl.text(&arguments);
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let table = lines("table");
+    assert!(table.len() == 4 && table[0].contains("PROXYD: REQ/S"), "{table:?}");
+    let csv = lines("csv");
+    assert!(csv.len() == 4 && csv[0].starts_with("time,proxyd_state,"), "{csv:?}");
+    let looks = lines("json");
+    let looks: Vec<Value> = looks.iter().map(|it| serde_json::from_str(it).unwrap()).collect();
+    assert_eq!((looks.len(), &looks[0]["proxyd"]["requests_per_s"]), (3, &Value::Null));
+    assert_eq!(looks[2]["proxyd"]["requests_per_s"], 0.0);
+    assert_eq!(looks[2]["websrvd"]["state"], "serving");
+}
+
+#[test]
+fn top_shows_one_daemon_without_the_other_and_gives_up_where_there_is_none() {
+    let system = System::start();
+    let one = Netctl::new().proxyd(&system.proxyd).json(&["top", "--count", "1"]);
+    assert_eq!(
+        (&one["proxyd"]["state"], &one["websrvd"]["state"]),
+        (&"serving".into(), &"unreachable".into())
+    );
+    let none = Netctl::new().run(&["top", "--count", "1"]);
+    assert_eq!(none.code, 3, "{none:?}");
+}
