@@ -1,6 +1,7 @@
 //! End-to-end tests: real daemons as processes, real sockets, real clients. A subject a module.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+mod access_log;
 mod authority;
 mod cache_commands;
 mod cache_load;

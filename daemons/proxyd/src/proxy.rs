@@ -12,7 +12,7 @@ use std::{
 use arc_swap::ArcSwap;
 use http::Uri;
 use selat_core::cache::{key::CacheKey, options::PolicyOptions, query::QueryRules};
-use selat_runtime::events::Events;
+use selat_runtime::{access::AccessLog, events::Events};
 
 use crate::{
     cache::{
@@ -47,6 +47,8 @@ pub(crate) struct Proxy {
     pub(crate) flights: Flights,
     pub(crate) counters: Arc<Counters>,
     pub(crate) events: Events,
+    /// Where each request is noted.
+    pub(crate) access: AccessLog,
     serial: AtomicU64,
 }
 
@@ -90,13 +92,20 @@ impl Route {
 }
 
 impl Proxy {
-    pub(crate) fn new(route: Route, store: Store, counters: Arc<Counters>, events: Events) -> Self {
+    pub(crate) fn new(
+        route: Route,
+        store: Store,
+        counters: Arc<Counters>,
+        events: Events,
+        access: AccessLog,
+    ) -> Self {
         Self {
             route: ArcSwap::from_pointee(route),
             store,
             flights: Flights::default(),
             counters,
             events,
+            access,
             serial: AtomicU64::new(0),
         }
     }

@@ -31,8 +31,8 @@ use selat_core::{
         via,
     },
 };
-use selat_runtime::serve::Interims;
-use tracing::info;
+use selat_runtime::{access::Entry, serve::Interims};
+use tracing::debug;
 
 use crate::{
     body::{ReplyBody, RequestBody},
@@ -156,16 +156,13 @@ pub(crate) async fn handle(
     };
     let elapsed = started.elapsed();
     verdict.count(&proxy.counters, elapsed);
-    info!(
-        target: "access",
-        %client,
-        method = %head.method,
-        uri = %asked.as_ref().unwrap_or(&head.uri),
-        status = response.status().as_u16(),
-        cache = verdict.as_str(),
-        elapsed_us = elapsed.as_micros(),
-        "request"
-    );
+    proxy.access.note(&Entry {
+        target: Entry::target_of(asked.as_ref().unwrap_or(&head.uri)),
+        status: response.status(),
+        cache: Some(verdict.as_str()),
+        elapsed,
+        ..Entry::of(client, &head)
+    });
     response
 }
 
@@ -229,7 +226,7 @@ fn refresh(ask: &Ask<'_>, object: &Arc<Object>) {
             let why = Why::Revalidate(RevalidateReason::Stale);
             let stored = Stored::Unconfirmed(&object);
             let (_, verdict) = fetch::lead(&ask, why, stored, Some(permit)).await;
-            info!(target: "access", uri = %head.uri, cache = verdict.as_str(), "refresh");
+            debug!(uri = %head.uri, cache = verdict.as_str(), "refresh");
         }
     });
 }

@@ -4,6 +4,7 @@ use std::{error::Error as StdError, net::SocketAddr, sync::Arc};
 
 use selat_proto::{socket::Daemon as Program, v1};
 use selat_runtime::{
+    access::{AccessError, AccessLog},
     control::{Actor, InFlight, Orders},
     life::{self, Beginning, LifeError},
     listen::ListenError,
@@ -38,6 +39,9 @@ pub enum Error {
     /// What no daemon can do without cannot be had.
     #[error(transparent)]
     Life(#[from] LifeError),
+    /// The access log cannot be had.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// A socket for HTTP cannot be had.
     #[error(transparent)]
     Http(#[from] HttpListenError),
@@ -80,6 +84,7 @@ fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>
             Store::new(config.store.memory_bytes, config.store.object_bytes),
             counters,
             events.clone(),
+            AccessLog::begin(&config.service.access)?,
         ),
         Connections::new(config.service.connections_max, threads),
         config.service.http.clone(),
@@ -135,6 +140,7 @@ where
         } else {
             self.http.prepare(&next.http)?
         };
+        let access = AccessLog::prepare(&next.service.access)?;
         let (udp, tcp) = (self.udp.prepare(&next)?, self.tcp.prepare(&next)?);
         if self.config.service.log != next.service.log {
             self.log.set(&next.service.log)?;
@@ -143,6 +149,7 @@ where
         // From here on nothing can fail.
         self.front.limits.store(Arc::new(next.service.http.clone()));
         let proxy = &self.front.proxy;
+        proxy.access.apply(access);
         proxy.store.set_capacity(next.store.memory_bytes);
         proxy.route.store(Arc::new(route(&next, &proxy.counters)));
         self.http.open(http);
@@ -165,6 +172,10 @@ where
 
     fn connections(&self) -> Arc<Connections> {
         Arc::clone(&self.front.connections)
+    }
+
+    fn access(&self) -> AccessLog {
+        self.front.proxy.access.clone()
     }
 
     fn services(&self, orders: &Orders<Command>) -> RoutesBuilder {

@@ -5,6 +5,7 @@
 //! [`serve`] accepts connections on it, [`control`] answers on the control socket, and
 //! [`supervise`] carries out every order (signal, RPC, timer) until shutdown.
 
+pub mod access;
 pub mod blocking;
 pub mod config;
 pub mod control;

@@ -96,7 +96,8 @@ where
         warn!(name, "a socket was passed in that nothing here serves");
     }
     let file = sources.file().map(ToOwned::to_owned);
-    let vitals = Vitals::new(&identity, file, daemon.connections(), log);
+    let access = daemon.access();
+    let vitals = Vitals::new(&identity, file, daemon.connections(), access.clone(), log);
     let vitals = Arc::new(vitals);
     let (orders, queue) = Orders::queue();
     let control = ControlPlane::start(&daemon, &control_sockets, &vitals, &events, orders)
@@ -131,6 +132,7 @@ where
     if let Some(workers) = Arc::into_inner(workers) {
         workers.join();
     }
+    access.end();
     info!("stopped");
     Ok(())
 }

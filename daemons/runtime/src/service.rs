@@ -5,6 +5,7 @@ use std::{thread, time::Duration};
 use selat_proto::socket::{Daemon, status_socket};
 
 use crate::{
+    access::AccessConfig,
     config::{Change, Layers, text},
     life::Identity,
     listen::UnixAddress,
@@ -29,6 +30,8 @@ pub struct ServiceConfig {
     pub status: UnixAddress,
     /// The log filter.
     pub log: String,
+    /// Where a line for each request goes.
+    pub access: AccessConfig,
     /// HTTP connections open at once.
     pub connections_max: usize,
     /// Limits of one HTTP connection.
@@ -62,6 +65,7 @@ impl ServiceConfig {
                 group: layers.one("status_group", text::text_or_none, None),
             },
             log: layers.one("log", log::directives, log::DEFAULT_FILTER.to_owned()),
+            access: AccessConfig::settings(layers),
             connections_max: layers.one(
                 "limits.connections",
                 text::number_within(1, 1_000_000),

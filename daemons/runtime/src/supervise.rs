@@ -13,6 +13,7 @@ use tonic::service::RoutesBuilder;
 use tracing::{error, info};
 
 use crate::{
+    access::AccessLog,
     config::{ConfigErrors, Sources},
     control::{Actor, Command, InFlight, Order, Orders, Reloaded, State, Vitals},
     events::{EventKind, Events},
@@ -50,6 +51,9 @@ pub trait Daemon {
 
     /// The connections of its HTTP listeners.
     fn connections(&self) -> Arc<Connections>;
+
+    /// Where it notes requests.
+    fn access(&self) -> AccessLog;
 
     /// What it answers on the control socket beside what every daemon does.
     fn services(&self, orders: &Orders<Self::Command>) -> RoutesBuilder;

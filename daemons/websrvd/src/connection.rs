@@ -11,15 +11,16 @@ use std::{
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, Uri, request::Parts};
+use http::{Method, Request, Response, StatusCode, request::Parts};
 use http_body::{Frame, SizeHint};
 use hyper::{body::Incoming, service::service_fn};
 use selat_runtime::{
+    access::{AccessLog, Entry},
     counters::{Counter, PerThread, Tally},
     serve::{self, Connections},
 };
 use tokio::net::TcpStream;
-use tracing::{debug, info};
+use tracing::debug;
 
 use crate::{
     files::{self, Body, BodyError, Outcome, Site},
@@ -52,6 +53,8 @@ pub(crate) struct Web {
     pub(crate) connections: Arc<Connections>,
     /// What their requests came to.
     pub(crate) counters: PerThread<WebCounters>,
+    /// Where each request is noted.
+    pub(crate) access: AccessLog,
 }
 
 /// Serves one connection to its end.
@@ -78,8 +81,7 @@ async fn answer(
     };
     web.connections.count_request();
     let status = response.status();
-    let exchange =
-        Exchange { web, client, method: head.method, uri: head.uri, status, begun, bytes: 0 };
+    let exchange = Exchange { web, client, head, status, begun, bytes: 0 };
     Ok(response.map(|content| Tracked { content, exchange }))
 }
 
@@ -146,8 +148,7 @@ impl http_body::Body for Content {
 struct Exchange {
     web: Arc<Web>,
     client: SocketAddr,
-    method: Method,
-    uri: Uri,
+    head: Parts,
     status: StatusCode,
     begun: Instant,
     bytes: u64,
@@ -155,18 +156,12 @@ struct Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        // HTTP/2 and proxies' requests name the host in the target: the same line for all.
-        let target = self.uri.path_and_query().map_or("", |target| target.as_str());
-        info!(
-            target: "access",
-            client = %self.client,
-            method = %self.method,
-            target = %target.escape_debug(),
-            status = self.status.as_u16(),
-            bytes = self.bytes,
-            elapsed_us = self.begun.elapsed().as_micros() as u64,
-            "request"
-        );
+        self.web.access.note(&Entry {
+            status: self.status,
+            bytes: Some(self.bytes),
+            elapsed: self.begun.elapsed(),
+            ..Entry::of(self.client, &self.head)
+        });
     }
 }
 

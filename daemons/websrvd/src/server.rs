@@ -16,6 +16,7 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use selat_proto::{socket::Daemon as Program, v1};
 use selat_runtime::{
+    access::{AccessError, AccessLog},
     control::{Actor, InFlight, Orders},
     counters::PerThread,
     life::{self, Beginning, LifeError},
@@ -49,6 +50,9 @@ pub enum Error {
     /// The directory cannot be served.
     #[error(transparent)]
     Root(#[from] RootError),
+    /// The access log cannot be had.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// A socket for HTTP cannot be had.
     #[error(transparent)]
     Http(#[from] HttpListenError),
@@ -86,6 +90,7 @@ fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>
         measure: ArcSwapOption::from_pointee(Measure::of(&config.measure)),
         connections: Arc::new(Connections::new(config.service.connections_max, threads)),
         counters: PerThread::new(threads),
+        access: AccessLog::begin(&config.service.access)?,
     });
     let echo = listen::udp("echo", &config.echo, threads, sockets)?;
     let shared = Arc::clone(&web);
@@ -159,11 +164,13 @@ where
             self.http.prepare(&next.http)?
         };
         let echo = self.new_echo(&next)?;
+        let access = AccessLog::prepare(&next.service.access)?;
         if self.config.service.log != next.service.log {
             self.log.set(&next.service.log)?;
         }
 
         // From here on nothing can fail.
+        self.web.access.apply(access);
         self.http.open(http);
         self.serve_echo(echo);
         self.is_reflector.store(next.reflector, Relaxed);
@@ -191,6 +198,10 @@ where
 
     fn connections(&self) -> Arc<Connections> {
         Arc::clone(&self.web.connections)
+    }
+
+    fn access(&self) -> AccessLog {
+        self.web.access.clone()
     }
 
     fn services(&self, _: &Orders<Infallible>) -> RoutesBuilder {

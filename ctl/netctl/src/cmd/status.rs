@@ -92,6 +92,9 @@ fn facts(status: &GetStatusResponse) -> Grid {
     facts.fact("requests", unit::count(status.requests));
     facts.fact("threads", status.threads);
     facts.fact("log", &status.log_filter);
+    if status.access_lines > 0 || status.access_lines_dropped > 0 {
+        facts.fact("access log", access(status));
+    }
     facts
 }
 
@@ -125,6 +128,19 @@ fn configuration(status: &GetStatusResponse) -> String {
         file => file,
     };
     format!("{file}, generation {}", status.config_generation)
+}
+
+fn access(status: &GetStatusResponse) -> Cell {
+    let lines = unit::count(status.access_lines);
+    match status.access_lines_dropped {
+        0 => Cell::from(format!("{lines} lines written")),
+        dropped => {
+            let dropped = unit::count(dropped);
+            let text =
+                format!("{lines} lines written, {dropped} dropped: the disk is slow, or full");
+            Cell::toned(text, Tone::Warning)
+        }
+    }
 }
 
 fn connections(status: &GetStatusResponse) -> String {

@@ -10,7 +10,7 @@ use std::{
 use arc_swap::ArcSwap;
 use selat_proto::{socket::Daemon, v1};
 
-use crate::{life::Identity, log::LogControl, serve::Connections};
+use crate::{access::AccessLog, life::Identity, log::LogControl, serve::Connections};
 
 /// Where the daemon is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,7 @@ pub struct Vitals {
     threads: usize,
     started: (SystemTime, Instant),
     connections: Arc<Connections>,
+    access: AccessLog,
     log: LogControl,
     current: ArcSwap<Current>,
 }
@@ -60,6 +61,7 @@ impl Vitals {
         identity: &Identity,
         config_file: Option<PathBuf>,
         connections: Arc<Connections>,
+        access: AccessLog,
         log: LogControl,
     ) -> Self {
         let current = Current {
@@ -75,6 +77,7 @@ impl Vitals {
             threads: identity.threads,
             started: (SystemTime::now(), Instant::now()),
             connections,
+            access,
             log,
             current: ArcSwap::from_pointee(current),
         }
@@ -111,6 +114,7 @@ impl Vitals {
     #[must_use]
     pub fn status(&self) -> v1::GetStatusResponse {
         let current = self.current.load();
+        let access = self.access.written();
         let file = self.config_file.as_ref().filter(|path| path.exists());
         v1::GetStatusResponse {
             daemon: self.daemon.name().to_owned(),
@@ -129,6 +133,8 @@ impl Vitals {
             requests: self.connections.requests(),
             log_filter: self.log.current(),
             uptime: prost_types::Duration::try_from(self.started.1.elapsed()).ok(),
+            access_lines: access.lines,
+            access_lines_dropped: access.dropped,
         }
     }
 
