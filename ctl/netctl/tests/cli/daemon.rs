@@ -131,6 +131,8 @@ impl DaemonService for Mood {
             requests: 67_890,
             log_filter: "info".to_owned(),
             uptime: seconds(11_100),
+            access_lines: 67_880,
+            access_lines_dropped: 10,
         }))
     }
 
