@@ -112,7 +112,7 @@ pub(crate) enum Command {
     Top(top::Args),
     Fetch(fetch::Args),
     #[command(subcommand)]
-    Qos(qos::Command),
+    Qos(Box<qos::Command>),
     Menu(menu::Args),
     Completions(completions::Args),
     Man(man::Args),

@@ -220,13 +220,21 @@ fn stamps(run: &Run) -> String {
     }
 }
 
-fn peers(run: &Run) -> &'static str {
+fn peers(run: &Run) -> String {
+    const KNOWN: [(Peer, &str); 4] = [
+        (Peer::Authenticated, "STAMP reflector, authenticated"),
+        (Peer::Reflector, "STAMP reflector"),
+        (Peer::TwampLight, "TWAMP-Light reflector"),
+        (Peer::Echo, "plain echo"),
+    ];
     let has = |peer| run.clients.iter().any(|client| client.peer == Some(peer));
-    match (has(Peer::Reflector), has(Peer::Echo)) {
-        (true, true) => "STAMP reflector for some clients, plain echo for others",
-        (true, false) => "STAMP reflector: its residence time is not part of the latency",
-        (false, true) => "plain echo: its residence time is part of the latency",
-        (false, false) => "none",
+    let found: Vec<&str> =
+        KNOWN.iter().filter(|(peer, _)| has(*peer)).map(|(_, name)| *name).collect();
+    match found.as_slice() {
+        [] => "none".to_owned(),
+        ["plain echo"] => "plain echo: its residence time is part of the latency".to_owned(),
+        [name] => format!("{name}: its residence time is not part of the latency"),
+        several => format!("{} for some clients each", several.join(", ")),
     }
 }
 

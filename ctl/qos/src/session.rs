@@ -17,6 +17,7 @@ mod inbox;
 mod kernel;
 mod live;
 mod loopback;
+mod probe;
 mod progress;
 mod receiver;
 mod sender;
@@ -37,7 +38,7 @@ use self::live::Live;
 pub use self::progress::{Cancel, Event, FEED_EVENTS_MAX, Feed, Progress, Snapshot};
 use self::receiver::Received;
 pub use self::spec::{
-    CLIENTS_MAX, PROBES_MAX, Pace, SIZE_MAX, SIZE_MIN, SpecError, TIMEOUT_MAX, UdpSpec,
+    CLIENTS_MAX, Mode, PROBES_MAX, Pace, SIZE_MAX, SIZE_MIN, SpecError, TIMEOUT_MAX, UdpSpec,
 };
 use crate::sample::Sample;
 
@@ -181,7 +182,8 @@ fn open_clients(spec: &UdpSpec) -> Result<Vec<Client>, SessionError> {
     (0..spec.clients())
         .map(|id| {
             let target = spec.target_of(id);
-            let opened = Client::open(id, target, probes, spec.stamps());
+            let ssid = probe::session_id(spec, id);
+            let opened = Client::open(id, ssid, target, probes, spec.stamps());
             opened.map_err(|source| SessionError::Open { target, client: id + 1, source })
         })
         .collect()

@@ -1,16 +1,29 @@
 //! websrvd's configuration: every key with its bounds and its default, once.
 
-use std::{net::SocketAddr, path::Path, path::PathBuf, time::Duration};
+use std::{
+    env,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use http::HeaderValue;
 use rustix::fs::{Mode, OFlags};
-use selat_proto::socket::Daemon;
+use selat_proto::{
+    socket::Daemon,
+    stamp::{Keys, KeysError},
+};
 use selat_runtime::{
     config::{ConfigErrors, Layers, Shown, Sources, text},
     listen,
     process::ProcessConfig,
     service::{self, ServiceConfig},
 };
+
+use crate::echo::Reflection;
+
+/// Where systemd puts the credentials of a unit (systemd.exec(5), `LoadCredential=`).
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 use crate::measure::{self, MeasureConfig};
 
@@ -21,6 +34,8 @@ pub struct Config {
     pub(crate) http: Vec<SocketAddr>,
     pub(crate) echo: Vec<SocketAddr>,
     pub(crate) reflector: bool,
+    /// The file of keys; a name alone is that of a credential.
+    reflector_keys: Option<PathBuf>,
     pub(crate) cache_control: Option<HeaderValue>,
     /// Files that may be waited for at once.
     pub(crate) disk_jobs: usize,
@@ -53,6 +68,7 @@ impl Config {
             http: layers.many("http", text::address, vec![([127, 0, 0, 1], 8000).into()]),
             echo: layers.many("echo", text::address, vec![([127, 0, 0, 1], 9000).into()]),
             reflector: layers.one("reflector", text::truth, true),
+            reflector_keys: layers.one("reflector_keys", path_or_none, None),
             cache_control: layers.one(
                 "cache_control",
                 field_value,
@@ -80,6 +96,9 @@ impl Config {
         if let Err(problem) = openable(&self.root) {
             layers.refuse("root", problem);
         }
+        if let Err(error) = self.reflection() {
+            layers.refuse("reflector_keys", error.to_string());
+        }
         // A TCP and a UDP port of one number are two ports.
         for (key, addresses) in [("http", &self.http), ("echo", &self.echo)] {
             for address in listen::repeated(addresses) {
@@ -92,10 +111,36 @@ impl Config {
         }
     }
 
+    /// How probes are answered, with the keys as they are in their file now.
+    pub(crate) fn reflection(&self) -> Result<Reflection, KeyFileError> {
+        let keys = self.reflector_keys.as_deref().map_or(Ok(Keys::default()), keys)?;
+        Ok(Reflection { is_on: self.reflector, keys })
+    }
+
     /// Every key with its value.
     pub(crate) fn shown(&self) -> &Shown {
         &self.shown
     }
+}
+
+/// Why the keys of the reflector cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {reason}")]
+pub struct KeyFileError {
+    path: PathBuf,
+    reason: KeysError,
+}
+
+/// The keys of a file; one without a directory is a credential of the unit, if it has any.
+fn keys(path: &Path) -> Result<Keys, KeyFileError> {
+    let is_name = path.components().count() == 1 && path.is_relative();
+    let directory = env::var_os(CREDENTIALS_DIRECTORY).filter(|_| is_name);
+    let path = directory.map_or(path.to_owned(), |directory| Path::new(&directory).join(path));
+    Keys::read(&path).map_err(|reason| KeyFileError { path, reason })
+}
+
+fn path_or_none(text: &str) -> Result<Option<PathBuf>, String> {
+    text::text_or_none(text).map(|path| path.map(PathBuf::from))
 }
 
 fn openable(root: &Path) -> Result<(), String> {

@@ -2,10 +2,12 @@
 //!
 //! 1. Receive a batch.
 //! 2. Leave out what must not be answered: an answer must never start a loop between two services,
-//!    and is never longer than the question, so that a forged source gains nothing.
-//! 3. Make what is a probe to the last zero byte the `reflector`'s answer.
+//!    and is no longer than the question, so that a forged source gains nothing. Only to a
+//!    TWAMP-Light probe, of 14 bytes or more, it is the base packet of 44 (RFC 8762 §4.6).
+//! 3. Make what [`recognise`] takes for a probe the `reflector`'s answer.
 //! 4. Send all of it back, from the address each was sent to.
 
+mod counters;
 mod reflector;
 #[cfg(test)]
 mod tests;
@@ -13,96 +15,23 @@ mod tests;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use selat_proto::stamp::Packet;
-use selat_runtime::counters::{Counter, PerThread, Tally};
-use selat_runtime::udp::{Batch, Datagram, DatagramSocket, Received, Sent};
+use arc_swap::ArcSwap;
+use selat_proto::stamp::recognise::{self, recognise};
+use selat_proto::stamp::{Keys, OPEN_LEN, SenderPacket, sealed};
+use selat_runtime::counters::PerThread;
+use selat_runtime::udp::{Batch, Datagram, DatagramSocket};
 use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use self::reflector::{Moment, Reflector, SESSIONS_MAX, Session};
+pub(crate) use self::counters::{DropReason, EchoCounters};
+use self::reflector::{Form, Moment, Reflector, SESSIONS_MAX, Session};
 
 /// Source ports that no client uses and whose services answer anything: one forged datagram would
 /// go to and fro for ever (CVE-2024-2169). Port 0 cannot be answered.
 const RESERVED_PORTS: [u16; 10] = [0, 7, 11, 13, 17, 19, 37, 53, 69, 123];
-
-/// Why a datagram was not answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DropReason {
-    /// Its source port is a service that would answer back.
-    ReservedPort,
-    /// It claims to come from the very socket that received it.
-    OwnAddress,
-    /// It is a STAMP reflector's answer: two reflectors would answer each other for ever.
-    ReflectorAnswer,
-    /// It was longer than the receive buffer.
-    Truncated,
-    /// The kernel did not take the answer.
-    SendFailed,
-}
-
-impl DropReason {
-    /// Every reason, in the order of [`DropReason::index`].
-    pub(crate) const ALL: [Self; 5] = [
-        Self::ReservedPort,
-        Self::OwnAddress,
-        Self::ReflectorAnswer,
-        Self::Truncated,
-        Self::SendFailed,
-    ];
-
-    /// Place of this reason in an array of counters.
-    pub(crate) const fn index(self) -> usize {
-        self as usize
-    }
-
-    /// Name in the API.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::ReservedPort => "reserved_port",
-            Self::OwnAddress => "own_address",
-            Self::ReflectorAnswer => "reflector_answer",
-            Self::Truncated => "truncated",
-            Self::SendFailed => "send_failed",
-        }
-    }
-}
-
-/// What one thread's echoes did. Named and explained in `echo.proto`.
-#[derive(Debug, Default)]
-pub(crate) struct EchoCounters {
-    /// Datagrams received.
-    pub(crate) received: Counter,
-    /// Their payload bytes.
-    pub(crate) received_bytes: Counter,
-    /// Datagrams answered.
-    pub(crate) answered: Counter,
-    /// Their payload bytes.
-    pub(crate) answered_bytes: Counter,
-    /// STAMP probes answered as a reflector.
-    pub(crate) reflected: Counter,
-    /// Sessions that these began.
-    pub(crate) sessions: Counter,
-    /// Datagrams not answered, by [`DropReason::index`].
-    pub(crate) dropped: Tally<{ DropReason::ALL.len() }>,
-}
-
-impl EchoCounters {
-    fn count_received(&self, received: Received) {
-        self.received.add(received.datagrams + received.truncated);
-        self.received_bytes.add(received.bytes);
-        self.dropped.add(DropReason::Truncated.index(), received.truncated);
-    }
-
-    fn count_sent(&self, sent: Sent) {
-        self.answered.add(sent.datagrams);
-        self.answered_bytes.add(sent.bytes);
-        self.dropped.add(DropReason::SendFailed.index(), sent.failed);
-    }
-}
 
 /// What every echo of a process is told.
 #[derive(Clone, Debug)]
@@ -110,8 +39,17 @@ pub(crate) struct EchoRules {
     /// The ports of every echo of this process: datagrams that claim to come from one, on this host
     /// or on another that is set up alike, would loop and are dropped.
     pub(crate) echo_ports: Arc<[u16]>,
-    /// Whether probes are answered as a reflector, or echoed as everything else.
-    pub(crate) is_reflector: Arc<AtomicBool>,
+    /// How probes are answered; a reload may change it.
+    pub(crate) reflection: Arc<ArcSwap<Reflection>>,
+}
+
+/// How probes are answered.
+#[derive(Debug)]
+pub(crate) struct Reflection {
+    /// As a reflector, or echoed as everything else.
+    pub(crate) is_on: bool,
+    /// Keys of the sessions that are answered only with authentication.
+    pub(crate) keys: Keys,
 }
 
 /// Answers what comes to `socket` until shutdown. One task owns the socket.
@@ -142,13 +80,16 @@ async fn answer(socket: &DatagramSocket, rules: &EchoRules, counters: &EchoCount
             Err(error) => debug!(%error, "echo receive failed"),
         }
         let arrived = since_epoch();
+        let reflection = rules.reflection.load();
         for index in 0..batch.len() {
-            match handling(&batch, index, socket.local_addr(), rules) {
+            match handling(&batch, index, socket.local_addr(), rules, &reflection, arrived) {
                 Handling::Drop(reason) => {
                     counters.dropped.increment(reason.index());
                     batch.discard(index);
                 }
-                Handling::Reflect => reflect(&mut reflector, &mut batch, index, arrived, counters),
+                Handling::Reflect(probe, form) => {
+                    reflect(&mut reflector, &mut batch, index, (&probe, form), arrived, counters);
+                }
                 Handling::Echo => {}
             }
         }
@@ -161,22 +102,53 @@ async fn answer(socket: &DatagramSocket, rules: &EchoRules, counters: &EchoCount
 }
 
 /// What is done with a datagram.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Handling {
+enum Handling<'k> {
     Drop(DropReason),
     Echo,
-    Reflect,
+    Reflect(SenderPacket, Form<'k>),
 }
 
-fn handling(batch: &Batch, index: usize, own: SocketAddr, rules: &EchoRules) -> Handling {
+fn handling<'k>(
+    batch: &Batch,
+    index: usize,
+    own: SocketAddr,
+    rules: &EchoRules,
+    reflection: &'k Reflection,
+    now: Duration,
+) -> Handling<'k> {
     let Some(datagram) = batch.datagram(index) else { return Handling::Echo };
     if let Some(reason) = refusal(&datagram, own, &rules.echo_ports) {
         return Handling::Drop(reason);
     }
-    match Packet::recognise(datagram.payload) {
-        Some(Packet::Reflector(_)) => Handling::Drop(DropReason::ReflectorAnswer),
-        Some(Packet::Sender(_)) if rules.is_reflector.load(Relaxed) => Handling::Reflect,
+    match recognise(datagram.payload, now) {
+        Some(recognise::Datagram::Answer) => Handling::Drop(DropReason::ReflectorAnswer),
+        Some(probe) if reflection.is_on => reflection.handling(probe, datagram.payload),
         _ => Handling::Echo,
+    }
+}
+
+impl Reflection {
+    /// A session that has a key is answered to who has it too, and to nobody else.
+    fn handling(&self, probe: recognise::Datagram, payload: &[u8]) -> Handling<'_> {
+        match probe {
+            recognise::Datagram::Sealed(probe) => match self.keys.of(probe.ssid) {
+                Some(key) if sealed::is_genuine(payload, key) => {
+                    Handling::Reflect(probe, Form::Sealed(key))
+                }
+                Some(_) => Handling::Drop(DropReason::WrongHmac),
+                None => Handling::Drop(DropReason::NoKey),
+            },
+            recognise::Datagram::Open(probe) => self.open(probe, Form::Open),
+            recognise::Datagram::Light(probe) => self.open(probe, Form::Light),
+            recognise::Datagram::Answer => Handling::Drop(DropReason::ReflectorAnswer),
+        }
+    }
+
+    fn open<'k>(&self, probe: SenderPacket, form: Form<'k>) -> Handling<'k> {
+        match self.keys.of(probe.ssid) {
+            Some(_) => Handling::Drop(DropReason::Unauthenticated),
+            None => Handling::Reflect(probe, form),
+        }
     }
 }
 
@@ -185,13 +157,16 @@ fn reflect(
     reflector: &mut Reflector,
     batch: &mut Batch,
     index: usize,
+    (probe, form): (&SenderPacket, Form<'_>),
     arrived: Duration,
     counters: &EchoCounters,
 ) {
     let stamp = batch.stamp(index);
-    let Some(client) = batch.datagram(index).map(|datagram| datagram.peer) else { return };
+    let Some(Datagram { peer, payload, .. }) = batch.datagram(index) else { return };
+    if payload.len() < OPEN_LEN {
+        batch.resize(index, OPEN_LEN);
+    }
     let Some(datagram) = batch.payload_mut(index) else { return };
-    let Ok(Packet::Sender(probe)) = Packet::decode(datagram) else { return };
     let at = Moment {
         received: stamp.since_epoch.unwrap_or(arrived),
         sent: since_epoch(),
@@ -199,7 +174,7 @@ fn reflect(
         now: Instant::now(),
     };
     counters.reflected.increment();
-    if reflector.reflect(client, &probe, at, datagram) == Session::Opened {
+    if reflector.reflect(peer, probe, form, at, datagram) == Session::Opened {
         counters.sessions.increment();
     }
 }

@@ -7,10 +7,7 @@ use std::{
     convert::Infallible,
     error::Error as StdError,
     net::{SocketAddr, UdpSocket},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::Arc,
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -33,10 +30,10 @@ use tonic::service::RoutesBuilder;
 use tracing::{error, warn};
 
 use crate::{
-    config::Config,
+    config::{Config, KeyFileError},
     connection::{self, Web},
     control::services,
-    echo::{self, EchoCounters, EchoRules},
+    echo::{self, EchoCounters, EchoRules, Reflection},
     files::{RootError, Site},
     measure::Measure,
 };
@@ -59,6 +56,9 @@ pub enum Error {
     /// A socket for the echo cannot be had.
     #[error(transparent)]
     Echo(#[from] ListenError),
+    /// The keys of the reflector cannot be read.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
 }
 
 /// Serves `config` until `launch.shutdown`, then drains.
@@ -77,7 +77,7 @@ struct Server<S> {
     log: LogControl,
     web: Arc<Web>,
     echoed: Arc<PerThread<EchoCounters>>,
-    is_reflector: Arc<AtomicBool>,
+    reflection: Arc<ArcSwap<Reflection>>,
     http: HttpListeners<S>,
     echo: Listeners,
 }
@@ -97,14 +97,14 @@ fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>
     let serve = move |stream, client| connection::serve(Arc::clone(&shared), stream, client);
     let http = HttpListeners::start(&config.http, sockets, workers, &web.connections, serve)?;
     let asked = config.echo.clone();
-    let is_reflector = Arc::new(AtomicBool::new(config.reflector));
+    let reflection = Arc::new(ArcSwap::from_pointee(config.reflection()?));
     let mut server = Server {
         config,
         workers: Arc::clone(workers),
         log,
         web,
         echoed: Arc::new(PerThread::new(threads)),
-        is_reflector,
+        reflection,
         http,
         echo: Listeners::new("echo"),
     };
@@ -130,7 +130,7 @@ impl<S> Server<S> {
             .collect();
         let rules = EchoRules {
             echo_ports: self.echo.ports().collect(),
-            is_reflector: Arc::clone(&self.is_reflector),
+            reflection: Arc::clone(&self.reflection),
         };
         for (closed, sockets) in opened {
             for (index, socket) in sockets.into_iter().enumerate() {
@@ -158,6 +158,7 @@ where
         let changes = self.config.shown().changes(next.shown());
         service::can_reload(&changes)?;
         let site = Site::open(&next)?;
+        let reflection = next.reflection()?;
         let http = if self.config.http == next.http {
             Vec::new()
         } else {
@@ -173,7 +174,7 @@ where
         self.web.access.apply(access);
         self.http.open(http);
         self.serve_echo(echo);
-        self.is_reflector.store(next.reflector, Relaxed);
+        self.reflection.store(Arc::new(reflection));
         self.web.site.store(Arc::new(site));
         if self.config.measure != next.measure {
             self.web.measure.store(Measure::of(&next.measure).map(Arc::new));

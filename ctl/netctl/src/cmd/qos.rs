@@ -13,6 +13,7 @@ mod cost;
 mod grading;
 mod http;
 mod live;
+mod packets;
 mod pattern;
 mod report;
 mod sweep;

@@ -35,6 +35,7 @@ impl Client {
     /// `stamps` is where receive times are to come from, if the kernel can.
     pub(crate) fn open(
         id: u32,
+        ssid: u16,
         target: SocketAddr,
         probes: u32,
         stamps: StampSource,
@@ -53,7 +54,7 @@ impl Client {
         }
         Ok(Self {
             id,
-            ssid: rand::random_range(1..=u16::MAX),
+            ssid,
             socket,
             sent_at_ns: (0..probes).map(|_| AtomicU64::new(NOT_SENT)).collect(),
             refused: AtomicU64::new(0),

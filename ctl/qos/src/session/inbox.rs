@@ -3,11 +3,10 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use selat_proto::stamp::{OPEN_LEN, Packet, ReflectorPacket, Timestamp, tlv};
-
 use super::client::Client;
 use super::kernel;
 use super::live::Live;
+use super::probe::{Reply, identify};
 use super::sender::LEAD_IN;
 use super::spec::UdpSpec;
 use super::{ClientRun, StampSource};
@@ -20,6 +19,11 @@ pub enum Peer {
     Echo,
     /// Answers as a STAMP Session-Reflector (RFC 8762 §4.3), with the time that it was held.
     Reflector,
+    /// The same with authentication (RFC 8762 §4.4).
+    Authenticated,
+    /// Answers with the time that it was held, and knows no session ids: TWAMP-Light (RFC 5357
+    /// appendix I), or STAMP from before RFC 8972.
+    TwampLight,
 }
 
 /// The replies of one client.
@@ -41,16 +45,6 @@ pub(crate) struct Inbox {
 pub(crate) struct Came {
     pub(crate) at: Duration,
     pub(crate) stamps: StampSource,
-}
-
-/// A datagram that answers one of our probes.
-struct Reply {
-    seq: u32,
-    peer: Peer,
-    sent_at: Duration,
-    residence: Option<Duration>,
-    reflection: Option<Reflection>,
-    counts: bool,
 }
 
 impl Inbox {
@@ -138,59 +132,6 @@ impl Inbox {
     }
 }
 
-/// Matches a datagram with the send log: right length, right session, a probe that was sent, and
-/// its T1 to the last bit, which a blind forger would have to guess.
-fn identify(live: &Live<'_>, client: &Client, datagram: &[u8]) -> Option<Reply> {
-    if datagram.len() > live.spec.size() {
-        return None;
-    }
-    match Packet::decode(datagram).ok()? {
-        Packet::Sender(probe) => {
-            let is_ours = probe.ssid == client.ssid && datagram.len() == live.spec.size();
-            let sent_at = sent_at(live, client, probe.seq, probe.sent).filter(|_| is_ours)?;
-            Some(Reply {
-                seq: probe.seq,
-                peer: Peer::Echo,
-                sent_at,
-                residence: None,
-                reflection: None,
-                counts: false,
-            })
-        }
-        Packet::Reflector(answer) => {
-            // A reflector older than RFC 8972 leaves the session id zero.
-            let is_ours = [0, client.ssid].contains(&answer.ssid);
-            let seq = answer.sender_seq;
-            let sent_at = sent_at(live, client, seq, answer.sender_sent).filter(|_| is_ours)?;
-            Some(Reply {
-                seq,
-                peer: Peer::Reflector,
-                sent_at,
-                residence: answer.residence(),
-                reflection: Some(reflection(live, &answer)),
-                counts: counts(&answer, datagram),
-            })
-        }
-    }
-}
-
-fn reflection(live: &Live<'_>, answer: &ReflectorPacket) -> Reflection {
-    let (from, format) = (live.clock.origin_since_epoch(), answer.error.format());
-    Reflection {
-        number: Some(answer.seq),
-        copies: 0,
-        received_ns: answer.received.nanos_since(from, format),
-        sent_ns: answer.sent.nanos_since(from, format),
-    }
-}
-
-/// Whether an answer shows that the reflector counts: its number is not the probe's, or it tells of
-/// the answer before this one, which only a stateful reflector can (RFC 8972 §4.7).
-fn counts(answer: &ReflectorPacket, datagram: &[u8]) -> bool {
-    let told = datagram.get(OPEN_LEN..).and_then(tlv::follow_up).unwrap_or_default();
-    answer.seq != answer.sender_seq || told.sent != Timestamp::default()
-}
-
 fn take_duplicate(sample: &mut Sample, reply: &Reply) {
     sample.duplicates += 1;
     let number = |reflection: Option<Reflection>| reflection.and_then(|it| it.number);
@@ -198,8 +139,4 @@ fn take_duplicate(sample: &mut Sample, reply: &Reply) {
     if let Some(reflection) = sample.reflection.as_mut().filter(|_| is_copy) {
         reflection.copies += 1;
     }
-}
-
-fn sent_at(live: &Live<'_>, client: &Client, seq: u32, t1: Timestamp) -> Option<Duration> {
-    client.sent_at(seq).filter(|sent_at| live.clock.stamp(*sent_at) == t1)
 }

@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
-use selat_proto::stamp::{OPEN_LEN, Packet, ReflectorPacket, Timestamp, tlv};
+use selat_proto::stamp::recognise::{Datagram, recognise};
+use selat_proto::stamp::{OPEN_LEN, ReflectorPacket, Timestamp, tlv};
 
 use super::kernel;
 use super::spec::SIZE_MAX;
@@ -91,8 +92,9 @@ fn reflect(
     received: Duration,
     last: tlv::FollowUp,
 ) -> Option<Timestamp> {
-    let Some(Packet::Sender(packet)) = Packet::recognise(probe) else { return None };
-    let (received, sent) = (Timestamp::from_unix(received), Timestamp::from_unix(since_epoch()));
+    let now = since_epoch();
+    let Some(Datagram::Open(packet)) = recognise(probe, now) else { return None };
+    let (received, sent) = (Timestamp::from_unix(received), Timestamp::from_unix(now));
     ReflectorPacket::answering(&packet, count, received, sent, TTL).encode(probe).ok()?;
     tlv::reflect(&mut probe[OPEN_LEN..], last);
     Some(sent)

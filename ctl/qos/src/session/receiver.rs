@@ -11,6 +11,7 @@ use super::StampSource;
 use super::inbox::{Came, Inbox};
 use super::kernel::{self, Arrival};
 use super::live::Live;
+use super::probe;
 use super::wall::WallTie;
 
 /// How late the end of sending, a cancellation or a time-out may be noticed.
@@ -63,8 +64,8 @@ impl<'a> Receiver<'a> {
             live,
             epoll,
             events: Vec::with_capacity(EVENTS_MAX),
-            // One byte more than a probe shows a reply that is too long for one.
-            datagram: vec![0; live.spec.size() + 1],
+            // One byte more shows a reply that is too long for an answer.
+            datagram: vec![0; probe::answer_len_max(live.spec) + 1],
             inboxes: (0..live.spec.clients()).map(inbox).collect(),
             slowest: Duration::ZERO,
             wall: WallTie::new(&live.clock),

@@ -9,11 +9,11 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 use rustix::thread::set_current_timer_slack;
-use selat_proto::stamp::{self, ErrorEstimate, SenderPacket};
 
 use super::client::Client;
 use super::kernel;
 use super::live::Live;
+use super::probe;
 use super::spec::{Pace, SIZE_MAX};
 use crate::schedule::Times;
 
@@ -55,8 +55,7 @@ struct Sender<'a> {
 
 impl<'a> Sender<'a> {
     fn new(live: &'a Live<'a>) -> Self {
-        let mut datagram = vec![0; live.spec.size()];
-        stamp::tlv::request(&mut datagram[stamp::OPEN_LEN..]);
+        let datagram = probe::blank(live.spec);
         let bundle_max = match live.spec.pace() {
             Pace::Flood => (SIZE_MAX / datagram.len()).clamp(1, Pace::BUNDLE),
             Pace::Eco | Pace::Precise => 1,
@@ -90,7 +89,7 @@ impl<'a> Sender<'a> {
         let size = self.datagram.len();
         let at = self.live.clock.now();
         for (seq, datagram) in (first..).take(count).zip(self.bundle.chunks_exact_mut(size)) {
-            encode(self.live, client, seq, at, datagram)?;
+            probe::encode(self.live, client, seq, at, datagram).map_err(|_short| Errno::INVAL)?;
             client.log_sent(seq, at);
         }
         let segment = u16::try_from(size).map_err(|_| Errno::INVAL)?;
@@ -113,24 +112,11 @@ impl<'a> Sender<'a> {
 
     fn attempt(&mut self, client: &Client, seq: u32) -> Result<Duration, Errno> {
         let at = self.live.clock.now();
-        encode(self.live, client, seq, at, &mut self.datagram)?;
+        let datagram = &mut self.datagram;
+        probe::encode(self.live, client, seq, at, datagram).map_err(|_short| Errno::INVAL)?;
         client.log_sent(seq, at);
         send(&client.socket, &self.datagram, SendFlags::empty()).map(|_| at)
     }
-}
-
-/// Writes the packet of a probe that is sent `at`.
-fn encode(
-    live: &Live<'_>,
-    client: &Client,
-    seq: u32,
-    at: Duration,
-    datagram: &mut [u8],
-) -> Result<(), Errno> {
-    let (sent, error) = (live.clock.stamp(at), ErrorEstimate::UNSYNCHRONISED);
-    let probe = SenderPacket { seq, sent, error, ssid: client.ssid };
-    // The spec's smallest size is the packet's: it always fits.
-    probe.encode(datagram).map_err(|_too_short| Errno::INVAL)
 }
 
 impl Drop for Sender<'_> {

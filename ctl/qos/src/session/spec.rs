@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
-use selat_proto::stamp;
+use selat_proto::stamp::{self, Keys};
 
 use super::StampSource;
 use crate::schedule::{Schedule, Times};
@@ -26,6 +27,15 @@ pub enum SpecError {
     /// The datagram would not hold a probe, or no UDP datagram is that large.
     #[error("probes of {size} bytes: the size must be {SIZE_MIN} (a STAMP packet) to {SIZE_MAX}")]
     Size {
+        /// What was asked, payload bytes.
+        size: usize,
+    },
+    /// The datagram would not hold a probe with its HMAC.
+    #[error(
+        "probes of {size} bytes: with authentication a STAMP packet takes {}",
+        stamp::SEALED_LEN
+    )]
+    SealedSize {
         /// What was asked, payload bytes.
         size: usize,
     },
@@ -71,8 +81,22 @@ impl Pace {
     pub const BUNDLE: usize = 64;
 }
 
+/// What a run sends, and whose answers it takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// STAMP; the answers of a reflector of STAMP or TWAMP-Light, and of an echo server.
+    #[default]
+    Auto,
+    /// STAMP; a reflector's answers.
+    Stamp,
+    /// TWAMP-Test packets without a session id or TLVs (RFC 5357 §4.1.2); a reflector's answers.
+    TwampLight,
+    /// Packets that no reflector takes for probes; an echo server's answers.
+    Echo,
+}
+
 /// A UDP run that can be done.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct UdpSpec {
     target: SocketAddr,
     schedule: Schedule,
@@ -82,6 +106,8 @@ pub struct UdpSpec {
     stamps: StampSource,
     clients: NonZeroU32,
     straight: Option<SocketAddr>,
+    mode: Mode,
+    keys: Option<Arc<Keys>>,
 }
 
 impl UdpSpec {
@@ -104,7 +130,8 @@ impl UdpSpec {
         }
         let clients = NonZeroU32::MIN;
         let (pace, stamps) = (Pace::default(), StampSource::Kernel);
-        Ok(Self { target, schedule, size, timeout, pace, stamps, clients, straight: None })
+        let (straight, mode, keys) = (None, Mode::default(), None);
+        Ok(Self { target, schedule, size, timeout, pace, stamps, clients, straight, mode, keys })
     }
 
     /// The same run by `clients` at once, each with its own socket and its own probes.
@@ -131,6 +158,24 @@ impl UdpSpec {
     pub fn with_straight(self, straight: SocketAddr) -> Result<Self, SpecError> {
         let both = self.with_clients(NonZeroU32::MIN.saturating_add(1))?;
         Ok(Self { straight: Some(straight), ..both })
+    }
+
+    /// The same run with other packets.
+    #[must_use]
+    pub fn with_mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// The same run with authentication (RFC 8762 §4.4): every session takes an id that `keys` have a
+    /// key of, and only answers with the right HMAC count.
+    ///
+    /// # Errors
+    /// A size that holds no authenticated packet.
+    pub fn with_keys(self, keys: Arc<Keys>) -> Result<Self, SpecError> {
+        if self.size < stamp::SEALED_LEN {
+            return Err(SpecError::SealedSize { size: self.size });
+        }
+        Ok(Self { keys: Some(keys), ..self })
     }
 
     /// The same run at another pace.
@@ -161,6 +206,18 @@ impl UdpSpec {
     /// Where the probes of `client` go.
     pub(crate) fn target_of(&self, client: u32) -> SocketAddr {
         self.straight.filter(|_| client % 2 == 1).unwrap_or(self.target)
+    }
+
+    /// What is sent, and whose answers are taken.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The keys of an authenticated run.
+    #[must_use]
+    pub fn keys(&self) -> Option<&Keys> {
+        self.keys.as_deref()
     }
 
     /// When each probe is due.
@@ -223,15 +280,22 @@ mod tests {
     #[test]
     fn sizes_that_hold_no_probe_or_fit_no_datagram_are_refused() {
         for size in [0, 43, 65_508] {
-            assert_eq!(spec(size, TIMEOUT_MAX), Err(SpecError::Size { size }));
+            assert_eq!(spec(size, TIMEOUT_MAX).unwrap_err(), SpecError::Size { size });
         }
         assert!(spec(44, TIMEOUT_MAX).is_ok() && spec(65_507, TIMEOUT_MAX).is_ok());
     }
 
     #[test]
+    fn an_authenticated_probe_needs_room_for_its_hmac() {
+        let sealed = |size| spec(size, TIMEOUT_MAX).unwrap().with_keys(Arc::default());
+        assert_eq!(sealed(111).unwrap_err(), SpecError::SealedSize { size: 111 });
+        assert!(sealed(112).is_ok());
+    }
+
+    #[test]
     fn timeouts_have_bounds() {
         for timeout in [Duration::ZERO, TIMEOUT_MAX + Duration::from_nanos(1)] {
-            assert_eq!(spec(44, timeout), Err(SpecError::Timeout { timeout }));
+            assert_eq!(spec(44, timeout).unwrap_err(), SpecError::Timeout { timeout });
         }
     }
 
@@ -241,7 +305,7 @@ mod tests {
             spec(44, TIMEOUT_MAX).unwrap().with_clients(NonZeroU32::new(clients).unwrap())
         };
         assert_eq!(clients(1_000).unwrap().probes(), 1_000_000);
-        assert_eq!(clients(4_001), Err(SpecError::Probes { probes: 4_001_000 }));
-        assert_eq!(clients(10_001), Err(SpecError::Clients { clients: 10_001 }));
+        assert_eq!(clients(4_001).unwrap_err(), SpecError::Probes { probes: 4_001_000 });
+        assert_eq!(clients(10_001).unwrap_err(), SpecError::Clients { clients: 10_001 });
     }
 }

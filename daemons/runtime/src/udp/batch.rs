@@ -117,6 +117,17 @@ impl Batch {
         self.memory.get_mut(start..start + len)
     }
 
+    /// Makes the `index`th datagram `len` bytes long, up to the room that it has: shorter, or longer by
+    /// zeros.
+    pub fn resize(&mut self, index: usize, len: usize) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let (before, len) = (slot.len, len.min(self.datagram_bytes));
+        slot.len = len;
+        if let Some(added) = self.memory.get_mut(slot.start + before..slot.start + len) {
+            added.fill(0);
+        }
+    }
+
     /// Every datagram, in the order of receipt.
     pub fn iter(&self) -> impl Iterator<Item = Datagram<'_>> {
         (0..self.len()).filter_map(|index| self.datagram(index))

@@ -1,5 +1,6 @@
 //! The STAMP Session-Reflector (RFC 8762 §4.3), stateful: each session's answers are numbered by a
-//! count of their own, so that a sender can tell on which way a probe was lost.
+//! count of their own, so that a sender can tell on which way a probe was lost. A session that has a
+//! key is answered with authentication, and only to who has the key.
 //!
 //! Sessions are a client's address and session id (RFC 8972 §3). Their number is bounded: those that
 //! were silent the longest are forgotten first, and begin anew at 0.
@@ -9,7 +10,9 @@ use std::mem;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use selat_proto::stamp::{OPEN_LEN, ReflectorPacket, SenderPacket, Timestamp, tlv};
+use selat_proto::stamp::{
+    Key, OPEN_LEN, ReflectorPacket, SEALED_LEN, SenderPacket, Timestamp, sealed, tlv,
+};
 
 /// Most sessions that one socket keeps.
 pub(super) const SESSIONS_MAX: usize = 8192;
@@ -32,6 +35,17 @@ pub(super) struct Moment {
     pub(super) ttl: Option<u8>,
     /// Now, by a clock that is never set.
     pub(super) now: Instant,
+}
+
+/// How a probe is written, and so its answer.
+#[derive(Clone, Copy)]
+pub(super) enum Form<'k> {
+    /// Without authentication; what follows the base packet are TLVs.
+    Open,
+    /// As a TWAMP-Light sender has it: what follows is padding, which is sent back.
+    Light,
+    /// Authenticated with this key; what follows are TLVs.
+    Sealed(&'k Key),
 }
 
 /// What became of a probe's session.
@@ -73,6 +87,7 @@ impl Reflector {
         &mut self,
         client: SocketAddr,
         probe: &SenderPacket,
+        form: Form<'_>,
         at: Moment,
         datagram: &mut [u8],
     ) -> Session {
@@ -84,8 +99,19 @@ impl Reflector {
         let ttl = at.ttl.unwrap_or(TTL_UNKNOWN);
         let answer = ReflectorPacket::answering(probe, seq, received, sent, ttl);
         // A probe was read from these bytes, so that its answer fits.
-        if answer.encode(datagram).is_ok() {
-            tlv::reflect(&mut datagram[OPEN_LEN..], previous);
+        match form {
+            Form::Open => {
+                if answer.encode(datagram).is_ok() {
+                    tlv::reflect(&mut datagram[OPEN_LEN..], previous);
+                }
+            }
+            Form::Light => drop(answer.encode(datagram)),
+            Form::Sealed(key) => {
+                if sealed::encode_answer(&answer, datagram, key).is_ok() {
+                    let extensions = &mut datagram[SEALED_LEN..];
+                    tlv::reflect_sealed(extensions, previous, (probe.seq, seq), key);
+                }
+            }
         }
         session
     }
@@ -141,9 +167,9 @@ mod tests {
         let mut datagram = vec![0; 80];
         probe.encode(&mut datagram).unwrap();
         tlv::request(&mut datagram[OPEN_LEN..]);
-        reflector.reflect(from, &probe, at, &mut datagram);
-        match Packet::recognise(&datagram) {
-            Some(Packet::Reflector(answer)) => (answer, datagram[OPEN_LEN..].to_vec()),
+        reflector.reflect(from, &probe, Form::Open, at, &mut datagram);
+        match Packet::decode(&datagram) {
+            Ok(Packet::Reflector(answer)) => (answer, datagram[OPEN_LEN..].to_vec()),
             other => panic!("{other:?}"),
         }
     }

@@ -2,7 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use selat_proto::stamp::{ErrorEstimate, OPEN_LEN, SenderPacket, Timestamp, TimestampFormat, tlv};
+use selat_proto::stamp::{
+    ErrorEstimate, Key, LIGHT_LEN, OPEN_LEN, Packet, ReflectorPacket, SEALED_LEN, Timestamp,
+    TimestampFormat, tlv,
+};
 use tokio::net;
 use tokio::task::JoinHandle;
 
@@ -12,7 +15,7 @@ use super::*;
 struct Echo {
     addr: SocketAddr,
     counters: Arc<PerThread<EchoCounters>>,
-    is_reflector: Arc<AtomicBool>,
+    reflection: Arc<ArcSwap<Reflection>>,
     shutdown: CancellationToken,
     task: JoinHandle<io::Result<()>>,
 }
@@ -23,11 +26,17 @@ impl Echo {
         let addr = socket.local_addr().expect("its address");
         let counters = Arc::new(PerThread::new(1));
         let shutdown = CancellationToken::new();
-        let is_reflector = Arc::new(AtomicBool::new(true));
+        let reflection =
+            Arc::new(ArcSwap::from_pointee(Reflection { is_on: true, keys: Keys::default() }));
         let rules =
-            EchoRules { echo_ports: echo_ports.into(), is_reflector: Arc::clone(&is_reflector) };
+            EchoRules { echo_ports: echo_ports.into(), reflection: Arc::clone(&reflection) };
         let task = tokio::spawn(serve(socket, rules, Arc::clone(&counters), shutdown.clone()));
-        Self { addr, counters, is_reflector, shutdown, task }
+        Self { addr, counters, reflection, shutdown, task }
+    }
+
+    /// As a reload does.
+    fn configure(&self, is_on: bool, keys: Keys) {
+        self.reflection.store(Arc::new(Reflection { is_on, keys }));
     }
 
     fn dropped(&self, reason: DropReason) -> u64 {
@@ -91,7 +100,7 @@ async fn a_probe_is_reflected_with_its_length_its_ttl_and_when_it_came() {
         let (probe, packet) = probe(len);
         let answer = ask(&client, &probe, echo.addr).await;
         assert_eq!(answer.len(), len);
-        let Some(Packet::Reflector(reflected)) = Packet::recognise(&answer) else {
+        let Ok(Packet::Reflector(reflected)) = Packet::decode(&answer) else {
             panic!("{answer:?}");
         };
         assert_eq!((reflected.seq as usize, reflected.sender_seq), (count, 7));
@@ -111,9 +120,8 @@ async fn what_is_no_probe_to_the_last_byte_is_echoed() {
     let echo = Echo::start(Ipv4Addr::LOCALHOST, &[]);
     let client = client().await;
     let (probe, _) = probe(60);
-    let mut other = probe.clone();
-    other[43] = 1;
-    for payload in [&probe[..43], &[0; 60], &other] {
+    let without_error_estimate = [&probe[..12], &[0, 0], &probe[14..]].concat();
+    for payload in [&probe[..LIGHT_LEN - 1], &[0; 60], &without_error_estimate] {
         assert_eq!(ask(&client, payload, echo.addr).await, payload);
     }
     assert_eq!(echo.counters.sum(|counters| counters.reflected.value()), 0);
@@ -123,10 +131,104 @@ async fn what_is_no_probe_to_the_last_byte_is_echoed() {
 async fn probes_are_echoed_where_the_reflector_is_off() {
     let echo = Echo::start(Ipv4Addr::LOCALHOST, &[]);
     let (client, (probe, _)) = (client().await, probe(172));
-    echo.is_reflector.store(false, Relaxed);
+    echo.configure(false, Keys::default());
     assert_eq!(ask(&client, &probe, echo.addr).await, probe);
-    echo.is_reflector.store(true, Relaxed);
+    echo.configure(true, Keys::default());
     assert_ne!(ask(&client, &probe, echo.addr).await, probe);
+}
+
+#[tokio::test]
+async fn a_twamp_light_probe_is_answered_with_the_base_packet_and_its_own_padding() {
+    let echo = Echo::start(Ipv4Addr::LOCALHOST, &[]);
+    let client = client().await;
+    let (mut light, packet) = probe(172);
+    light[LIGHT_LEN..].iter_mut().zip(0_u8..).for_each(|(byte, pad)| *byte = pad ^ 0x5a);
+    for (count, (len, answered)) in
+        [(14, 44), (41, 44), (44, 44), (172, 172)].into_iter().enumerate()
+    {
+        let answer = ask(&client, &light[..len], echo.addr).await;
+        assert_eq!(answer.len(), answered);
+        assert_eq!(answer[OPEN_LEN..], light[OPEN_LEN..len.max(OPEN_LEN)]);
+        let Ok(Packet::Reflector(reflected)) = Packet::decode(&answer) else {
+            panic!("{answer:?}")
+        };
+        assert_eq!((reflected.seq as usize, reflected.sender_seq, reflected.ssid), (count, 7, 0));
+        assert_eq!(reflected.sender_sent, packet.sent);
+    }
+}
+
+/// An authenticated probe of `len` bytes that asks for telemetry under an HMAC, of session 9.
+fn sealed_probe(len: usize, key: &Key) -> Vec<u8> {
+    let (_, packet) = probe(OPEN_LEN);
+    let mut probe = vec![0; len];
+    sealed::encode_probe(&packet, &mut probe, key).expect("room");
+    tlv::request_sealed(&mut probe[SEALED_LEN..]);
+    tlv::seal(packet.seq, &mut probe[SEALED_LEN..], key);
+    probe
+}
+
+#[tokio::test]
+async fn an_authenticated_probe_is_answered_with_authentication() {
+    let key = Key::new(&[3; 32]).expect("a key");
+    let echo = Echo::start(Ipv4Addr::LOCALHOST, &[]);
+    echo.configure(true, Keys::single(key.clone()));
+    let client = client().await;
+    for (count, len) in [112, 120, 172].into_iter().enumerate() {
+        let answer = ask(&client, &sealed_probe(len, &key), echo.addr).await;
+        assert_eq!(answer.len(), len);
+        let reflected: ReflectorPacket = sealed::decode_answer(&answer, &key).expect("genuine");
+        assert_eq!((reflected.seq as usize, reflected.sender_seq, reflected.ssid), (count, 7, 9));
+        assert!(reflected.residence().is_some());
+        assert!(tlv::is_intact(reflected.seq, &answer[SEALED_LEN..], &key));
+        let told = tlv::follow_up(&answer[SEALED_LEN..]).map(|told| told.seq);
+        assert_eq!(told, (len == 172).then_some(1));
+    }
+}
+
+#[tokio::test]
+async fn a_session_with_a_key_is_answered_to_nobody_else_and_others_as_before() {
+    let (ours, other) = ("11".repeat(32), "22".repeat(32));
+    let echo = Echo::start(Ipv4Addr::LOCALHOST, &[]);
+    let [right, wrong] = [0x11, 0x22].map(|byte| Key::new(&[byte; 32]).expect("a key"));
+    let client = client().await;
+    let nothing = async |keys: &str, probe: &[u8], reason: DropReason| {
+        echo.configure(true, Keys::parse(keys).expect("keys"));
+        let before = echo.dropped(reason);
+        client.send_to(probe, echo.addr).await.expect("sent");
+        // What comes next is answered, so that the probe was not.
+        assert_eq!(ask(&client, b"after it", echo.addr).await, b"after it");
+        assert_eq!(echo.dropped(reason), before + 1, "{reason:?}");
+    };
+    let mut forged = sealed_probe(172, &right);
+    forged[111] ^= 1;
+    nothing(&ours, &forged, DropReason::WrongHmac).await;
+    nothing(&ours, &sealed_probe(172, &wrong), DropReason::WrongHmac).await;
+    nothing(&format!("8 = {other}"), &sealed_probe(172, &right), DropReason::NoKey).await;
+    nothing(&ours, &probe(172).0, DropReason::Unauthenticated).await;
+    nothing(&ours, &probe(172).0[..LIGHT_LEN], DropReason::Unauthenticated).await;
+    echo.configure(true, Keys::parse(&format!("9 = {ours}\n8 = {other}")).expect("keys"));
+    let answer = ask(&client, &sealed_probe(112, &right), echo.addr).await;
+    assert!(sealed::is_genuine(&answer, &right));
+    // The session of this probe has no key.
+    let (mut open, packet) = probe(172);
+    SenderPacket { ssid: 10, ..packet }.encode(&mut open).expect("room");
+    let answer = ask(&client, &open, echo.addr).await;
+    assert!(matches!(Packet::decode(&answer), Ok(Packet::Reflector(_))), "{answer:?}");
+}
+
+#[tokio::test]
+async fn answers_of_every_form_end_at_another_reflector() {
+    let key = Key::new(&[3; 32]).expect("a key");
+    let (one, other) = (Echo::start(Ipv4Addr::LOCALHOST, &[]), client().await);
+    let light = ask(&other, &probe(60).0[..LIGHT_LEN], one.addr).await;
+    one.configure(true, Keys::single(key.clone()));
+    let sealed = ask(&other, &sealed_probe(172, &key), one.addr).await;
+    one.configure(true, Keys::default());
+    for answer in [&light[..], &light[..41], &sealed] {
+        other.send_to(answer, one.addr).await.expect("sent");
+    }
+    assert_eq!(ask(&other, b"after it", one.addr).await, b"after it");
+    assert_eq!(one.dropped(DropReason::ReflectorAnswer), 3);
 }
 
 #[tokio::test]
@@ -134,7 +236,7 @@ async fn another_reflectors_answer_is_not_answered_whatever_is_configured() {
     for is_reflector in [true, false] {
         let (one, other) = (Echo::start(Ipv4Addr::LOCALHOST, &[]), client().await);
         let answer = ask(&other, &probe(172).0, one.addr).await;
-        one.is_reflector.store(is_reflector, Relaxed);
+        one.configure(is_reflector, Keys::default());
         other.send_to(&answer, one.addr).await.expect("sent");
         assert_eq!(ask(&other, b"after it", one.addr).await, b"after it");
         assert_eq!(one.dropped(DropReason::ReflectorAnswer), 1);

@@ -10,6 +10,7 @@ use selat_qos::session::{CLIENTS_MAX, Cancel, Pace, StampSource};
 use super::grading::Grading;
 use super::http;
 use super::live::Show;
+use super::packets::Packets;
 use super::pattern::{Spread, ramp_up};
 use super::report::{Files, Results};
 use super::threshold::Thresholds;
@@ -62,6 +63,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", default_value = "172")]
     size: usize,
     #[command(flatten)]
+    packets: Packets,
+    #[command(flatten)]
     grading: Grading,
     #[command(flatten)]
     show: Show,
@@ -93,6 +96,7 @@ pub(super) async fn run(
             stamps: StampSource::Kernel,
             straight: None,
             show,
+            packets: &args.packets,
         };
         measurements.push(plan.measure(&cancel, output.console).await?);
     }

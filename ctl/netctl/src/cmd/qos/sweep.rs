@@ -10,6 +10,7 @@ use selat_qos::sweep::{Carried, carried, knee, rates};
 use serde_json::{Value, json};
 
 use super::live::Show;
+use super::packets::Packets;
 use super::threshold::Unmet;
 use super::udp::Plan;
 use super::{REPLY_TIMEOUT, UDP_TARGET, host_port};
@@ -52,6 +53,8 @@ pub(crate) struct Args {
     /// UDP payload of a probe, bytes
     #[arg(long, value_name = "BYTES", default_value = "172")]
     size: usize,
+    #[command(flatten)]
+    packets: Packets,
 }
 
 /// The rates that were tried, in order.
@@ -106,6 +109,7 @@ impl Args {
             stamps: StampSource::Kernel,
             straight: None,
             show: Show::default(),
+            packets: &self.packets,
         })
     }
 }

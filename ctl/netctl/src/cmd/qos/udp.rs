@@ -12,6 +12,7 @@ use tokio::task;
 
 use super::grading::Grading;
 use super::live::{Show, Subject, Watch};
+use super::packets::Packets;
 use super::pattern::{Call, Spread};
 use super::report::{Files, Results};
 use super::threshold::{Thresholds, Unmet};
@@ -27,6 +28,8 @@ Examples:
   netctl qos udp --count 1000 --rate 500 --size 1200  video
   netctl qos udp --count 3000 --live                  a minute of it, on a live screen
   netctl qos udp --voip g729 --pattern poisson        a call, at random times
+  netctl qos udp 192.0.2.1:862 --mode twamp-light     a router's reflector
+  netctl qos udp --auth-key-file stamp.keys           where websrvd has reflector_keys
   netctl qos udp --compare-direct                     what the relay costs
   netctl qos udp 127.0.0.1:9000 --csv qos_result.csv --report qos.html
   netctl qos udp --max-loss 1 --max-jitter 5ms        for scripts: ends with 4 where it is worse
@@ -74,6 +77,8 @@ pub(crate) struct Args {
     #[arg(default_missing_value = REFLECTOR, hide_default_value = true)]
     compare_direct: Option<String>,
     #[command(flatten)]
+    packets: Packets,
+    #[command(flatten)]
     grading: Grading,
     #[command(flatten)]
     show: Show,
@@ -95,6 +100,7 @@ pub(super) struct Plan<'a> {
     /// The other end of the relay that the target is, to compare both ways.
     pub(super) straight: Option<&'a str>,
     pub(super) show: Show,
+    pub(super) packets: &'a Packets,
 }
 
 pub(super) async fn run(
@@ -121,6 +127,7 @@ pub(super) async fn run(
         stamps: if args.user_stamps { StampSource::User } else { StampSource::Kernel },
         straight: args.compare_direct.as_deref(),
         show: args.show.check(output.console)?,
+        packets: &args.packets,
     };
     args.files.check()?;
     let cancel = Cancel::default();
@@ -152,6 +159,7 @@ impl Plan<'_> {
         if let Some(straight) = self.straight {
             spec = spec.with_straight(address(straight).await?)?;
         }
+        spec = self.packets.apply(spec)?;
         let watch = Watch::begin(self.show, self.subject(), console.look)?;
         let blocking = task::spawn_blocking({
             let (spec, progress, cancel) = (spec.clone(), watch.progress(), cancel.clone());
