@@ -48,9 +48,56 @@ fn nothing_is_loaded_from_anywhere() {
 }
 
 #[test]
-fn a_hundred_thousand_samples_make_a_page_of_bounded_size() {
-    let page = page(vec![samples(100_000, |seq| seq % 3 == 0)]);
-    assert!(page.len() < 600_000, "{}", page.len());
+fn a_long_run_makes_a_page_of_bounded_size_that_says_so() {
+    let page = page(vec![samples(200_000, |seq| seq % 3 == 0)]);
+    assert!(page.len() < 200_000, "{}", page.len());
+    assert!(page.contains("too many answers to draw each") && page.contains("class=\"band\""));
+}
+
+#[test]
+fn one_slow_answer_does_not_squeeze_all_others_and_is_said() {
+    let mut outlier = samples(1_000, |_| false);
+    outlier[500].received_at = Some(outlier[500].sent_at + Duration::from_secs(3));
+    let page = page(vec![outlier]);
+    assert!(page.contains("What is slower stands at its end: 1 of 1000, up to 3000 ms."), "{page}");
+    assert!(!page.contains(">3000</text>"));
+}
+
+#[test]
+fn losses_in_a_row_are_named_with_their_time() {
+    let page = page(vec![samples(1_000, |seq| (100..103).contains(&seq) || seq == 7)]);
+    assert!(page.contains("Losses in a row: 3 in a row at 0.10 s."), "{page}");
+}
+
+#[test]
+fn every_drawing_says_in_words_what_it_shows() {
+    let page = page(vec![samples(100, |seq| seq == 3), samples(100, |_| false)]);
+    let drawings: Vec<&str> = page.split("<svg").skip(1).collect();
+    assert!(drawings.len() >= 6, "{}", drawings.len());
+    for drawing in drawings {
+        let tag = drawing.split('>').next().unwrap();
+        let is_named = tag.contains("role=\"img\"") && tag.contains("aria-label=\"");
+        assert!(is_named, "{tag}");
+    }
+    assert_eq!(page.matches("class=\"scroll\" tabindex=\"0\"").count(), 1);
+}
+
+#[test]
+fn runs_of_one_test_are_overlaid_and_each_stands_for_itself_below() {
+    let run = |target: &str| Measurement {
+        test: Test::Udp,
+        target: target.to_owned(),
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        conditions: Vec::new(),
+        clients: vec![Series { client: "1".to_owned(), samples: samples(50, |_| false) }],
+        straight: None,
+    };
+    let runs: Vec<Measurement> = (0..8).map(|number| run(&format!("host-{number}:9"))).collect();
+    let page = html(&runs, &Profile::default());
+    assert!(page.contains("8 runs beside each other") && page.contains("The other 2 runs"));
+    assert_eq!(page.matches("class=\"curve run6\"").count(), 2);
+    assert_eq!(page.matches("host-7:9</h2>").count(), 1);
+    assert!(!html(&runs[..1], &Profile::default()).contains("beside each other"));
 }
 
 #[test]

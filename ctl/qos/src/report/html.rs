@@ -4,6 +4,7 @@
 mod chart;
 mod cost;
 mod number;
+mod overlaid;
 mod plots;
 mod tables;
 
@@ -26,17 +27,35 @@ pub fn html(measurements: &[Measurement], profile: &Profile) -> String {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Quality of service" }
+                title { (title(measurements)) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                h1 { "Quality of service" }
-                p.muted { "Measured by netctl " (env!("CARGO_PKG_VERSION")) "." }
-                @for measurement in measurements { (section(measurement, profile)) }
+                main {
+                    h1 { "Quality of service" }
+                    (overlaid::section(measurements))
+                    @for measurement in measurements { (section(measurement, profile)) }
+                }
+                footer.muted {
+                    "Written by netctl " (env!("CARGO_PKG_VERSION")) ". All times are by the clock of \
+                     the machine that sent; a dash stands for what was not measured."
+                }
             }
         }
     };
     page.into_string()
+}
+
+fn title(measurements: &[Measurement]) -> String {
+    match measurements {
+        [] => "Quality of service".to_owned(),
+        [only] => format!("{} to {}", name(only.test), only.target),
+        several => format!("Quality of service: {} measurements", several.len()),
+    }
+}
+
+fn name(test: Test) -> String {
+    test.to_string().to_uppercase()
 }
 
 fn section(measurement: &Measurement, profile: &Profile) -> Markup {
@@ -44,14 +63,20 @@ fn section(measurement: &Measurement, profile: &Profile) -> Markup {
     let grades = measurement.grades(&total, profile);
     markup! {
         section {
-            h2 { (measurement.test.to_string().to_uppercase()) " to " (measurement.target) }
-            p.muted { "Started " (format!("{:.0}", measurement.started_at)) }
+            h2 { (name(measurement.test)) " to " (measurement.target) }
+            p.muted { (when(measurement, &total)) }
             p.verdict { (verdict(measurement.test, &total, &grades)) }
             (tiles(measurement.test, &total, &grades))
             div.grid {
                 (drawings(measurement, &total))
-                (panel("Figures", &tables::figures(&total, measurement.fairness())))
-                (panel("Grades", &tables::grades(&total, &grades, profile)))
+                div.panel.wide {
+                    h3 { "Figures" }
+                    (tables::figures(&total, measurement.fairness()))
+                }
+                div.panel.wide {
+                    h3 { "Grades" }
+                    div.grades { (tables::grades(&total, &grades, profile)) }
+                }
                 @if let (Some(straight), Some(cost)) = (&measurement.straight, measurement.relay_cost()) {
                     div.panel.wide { (cost::table(&straight.target, &cost)) }
                 }
@@ -60,6 +85,15 @@ fn section(measurement: &Measurement, profile: &Profile) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// When it began, and how long it took.
+fn when(measurement: &Measurement, total: &Analysis) -> String {
+    let began = measurement.started_at.strftime("%Y-%m-%d %H:%M:%S UTC");
+    match total.duration {
+        Some(took) => format!("Started {began}, took {} s", plain(took.as_secs_f64())),
+        None => format!("Started {began}"),
     }
 }
 
@@ -91,34 +125,60 @@ fn tiles(test: Test, total: &Analysis, grades: &Grades) -> Markup {
 }
 
 fn drawings(measurement: &Measurement, total: &Analysis) -> Markup {
+    let clients = &measurement.clients;
     let mut samples: Vec<&Sample> =
         measurement.clients.iter().flat_map(|series| &series.samples).collect();
     samples.sort_by_key(|sample| sample.sent_at);
-    let conditions = panel("Conditions", &tables::conditions(&measurement.conditions));
-    // Without a comparison of clients there is room for them beside the curve.
-    let is_compared = measurement.clients.len() > 1;
-    let (time, strip) = (plots::over_time(&samples, &total.latency), plots::loss_strip(&samples));
+    let strip = plots::loss_strip(&samples);
+    let runs = plots::worst_runs(clients).unwrap_or_default();
     markup! {
-        (figure("Latency over time, ms", &time, "Each dot is an answer at the time its probe was \
-            sent; a red tick at the top is a loss. The dashed line is the median. A flat band \
-            is a quiet path; a saw or a slope is a queue that fills."))
+        (over_time(&samples, total))
         @if let Some(histogram) = plots::histogram(&total.latency) {
-            (figure("How often which latency", &histogram, "One narrow hill is a steady path; two \
-                hills are two paths or two states of one. The slowest 1\u{a0}% are not drawn here."))
+            (figure("How often which latency", &histogram, "Each bar counts the answers of its width. \
+                One narrow hill is a steady path; two hills are two paths or two states of one. The \
+                slowest 1\u{a0}% are not drawn here."))
+        }
+        @if let Some(steps) = plots::steps(clients) {
+            (figure("Steps from one answer to the next, ms", &steps, "The difference of each answer's \
+                latency to that of the one before it (IPDV, RFC 5481): above zero is slower, below is \
+                faster. The wider the band, the larger the buffer that a call needs."))
         }
         @if let Some(curve) = plots::cumulative(&total.latency) {
             (figure("Share of answers within, %", &curve, "Read up from a latency to see which \
                 share of the answers came within it. The steeper, the steadier."))
         }
         (comparison(measurement))
-        @if !is_compared { (conditions) }
         div.wide {
-            (figure("Losses along the run", &strip, "Left is the start. Each column stands for the \
-                same number of probes: red is the share that was lost. Scattered red is random \
-                loss, a block is an outage."))
+            (figure("Losses along the run", &strip, &format!("Left is the start. Each column stands \
+                for the same number of probes: red is the share that was lost. Scattered red is random \
+                loss, a block is an outage. {runs}")))
         }
-        @if is_compared { div.wide { (conditions) } }
+        div.panel.wide { h3 { "Conditions" } (tables::conditions(&measurement.conditions)) }
     }
+}
+
+fn over_time(samples: &[&Sample], total: &Analysis) -> Markup {
+    let drawn = if total.received as usize > plots::DOTS_MAX {
+        "There are too many answers to draw each: a band reaches from the fastest to the slowest of \
+         its column, with a line at their median"
+    } else {
+        "Each dot is an answer at the time its probe was sent"
+    };
+    let beyond = match plots::latency_end(&total.latency) {
+        (_, 0) => String::new(),
+        (end, slower) => format!(
+            " The axis ends at {} ms. What is slower stands at its end: {slower} of {}, up to {}.",
+            plain(end),
+            total.received,
+            milliseconds(total.latency.max())
+        ),
+    };
+    let caption = format!(
+        "{drawn}; a red tick at the top is a loss. The dashed line is the median of all. A flat band \
+         is a quiet path; a saw or a slope is a queue that fills.{beyond}"
+    );
+    let drawing = plots::over_time(samples, &total.latency);
+    figure("Latency over time, ms", &drawing, &caption)
 }
 
 /// The slowest clients beside each other, if there are several.
@@ -152,8 +212,4 @@ fn comparison(measurement: &Measurement) -> Markup {
 
 fn figure(title: &str, drawing: &Markup, caption: &str) -> Markup {
     markup! { figure.panel { h3 { (title) } (drawing) figcaption { (caption) } } }
-}
-
-fn panel(title: &str, content: &Markup) -> Markup {
-    markup! { div.panel { h3 { (title) } (content) } }
 }

@@ -44,6 +44,11 @@ impl Scale {
         Self { low, high, start, end }
     }
 
+    /// The value where it ends.
+    pub(super) fn high(&self) -> f64 {
+        self.high
+    }
+
     /// The position of `value`; outside values stand at the edge.
     pub(super) fn at(&self, value: f64) -> f64 {
         let part = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
@@ -71,10 +76,13 @@ fn round_step(step: f64) -> f64 {
     multiple.unwrap_or(10.0) * power
 }
 
-/// A plot of [`WIDTH`] × [`HEIGHT`] with this content; `label` is what a screen reader says.
-pub(super) fn plot(label: &str, content: &Markup) -> Markup {
+/// A plot of [`WIDTH`] × [`HEIGHT`] with this content; `label` and what it `shows` are what a screen
+/// reader says.
+pub(super) fn plot(label: &str, shows: &str, content: &Markup) -> Markup {
     html! {
-        svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(label) { (content) }
+        svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label={ (label) ". " (shows) } {
+            (content)
+        }
     }
 }
 

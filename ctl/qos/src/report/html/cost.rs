@@ -9,7 +9,7 @@ use crate::compare::{Change, Finding};
 pub(super) fn table(straight: &str, cost: &[Change]) -> Markup {
     html! {
         h3 { "What the relay costs" }
-        div.scroll {
+        div.scroll tabindex="0" role="region" aria-label="What the relay costs" {
             table {
                 tr {
                     th { "Measure" }

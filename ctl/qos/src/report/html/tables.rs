@@ -11,11 +11,11 @@ use crate::report::{Condition, Row, TOTAL_CLIENT};
 
 /// Every figure of all clients, with the formula or the source that it follows.
 pub(super) fn figures(total: &Analysis, fairness: Option<f64>) -> Markup {
+    let others = one_way(total).into_iter().chain(fairness.map(fair));
     html! {
-        table {
-            @let others = one_way(total).into_iter().chain(fairness.map(fair));
+        dl.figures {
             @for (name, value, formula) in counted(total).into_iter().chain(timed(total)).chain(others) {
-                tr { td { (name) br; span.muted { (formula) } } td.n { (value) } }
+                div { dt { (name) span.muted { (formula) } } dd { (value) } }
             }
         }
     }
@@ -123,6 +123,7 @@ pub(super) fn grades(total: &Analysis, grades: &Grades, profile: &Profile) -> Ma
         ("Throughput", tiphon.throughput, format!("{throughput} {unit}")),
     ];
     html! {
+        div {
         table {
             tr { th { (tables.name) } th.n { "Index" } th { "Class" } }
             @for (name, index, table) in rows {
@@ -144,8 +145,9 @@ pub(super) fn grades(total: &Analysis, grades: &Grades, profile: &Profile) -> Ma
             @if profile.bandwidth_bps.is_none() { ", and none was given" }
             "."
         }
-        (voice(total, grades))
-        @if let Some(y1541) = &grades.y1541 { (network_class(y1541)) }
+        }
+        @if grades.voice.is_some() { div { (voice(total, grades)) } }
+        @if let Some(y1541) = &grades.y1541 { div { (network_class(y1541)) } }
     }
 }
 
@@ -207,9 +209,9 @@ fn class(index: Option<Index>) -> String {
 /// What a reader must know to judge the figures.
 pub(super) fn conditions(conditions: &[Condition]) -> Markup {
     html! {
-        table.pairs {
+        dl.conditions {
             @for condition in conditions {
-                tr { th { (condition.name) } td { (condition.value) } }
+                div { dt { (condition.name) } dd { (condition.value) } }
             }
         }
     }
@@ -220,7 +222,7 @@ pub(super) fn clients(rows: &[Row]) -> Markup {
     let ms = |value: Option<f64>| value.map_or(NOT_MEASURED.to_owned(), plain);
     html! {
         h3 { "Clients" }
-        div.scroll {
+        div.scroll tabindex="0" role="region" aria-label="Figures of each client" {
             table {
                 tr {
                     @for name in ["Client", "Sent", "Lost", "Loss, %", "p50, ms", "p95, ms",

@@ -1,0 +1,83 @@
+//! Several runs of one test beside each other: their curves in one plot, their figures in one table.
+
+use maud::{Markup, html};
+
+use super::number::{NOT_MEASURED, plain};
+use super::{figure, name, plots};
+use crate::analysis::{Analysis, ms};
+use crate::report::{Measurement, Test};
+
+/// A plot for each test that was made more than once.
+pub(super) fn section(measurements: &[Measurement]) -> Markup {
+    let tests = [Test::Udp, Test::Http];
+    let runs = |test| measurements.iter().filter(move |it: &&Measurement| it.test == test);
+    html! {
+        @for test in tests {
+            @if runs(test).count() > 1 { (overlay(test, &runs(test).collect::<Vec<_>>())) }
+        }
+    }
+}
+
+fn overlay(test: Test, runs: &[&Measurement]) -> Markup {
+    let drawn = &runs[..runs.len().min(plots::OVERLAID_MAX)];
+    let totals: Vec<Analysis> = drawn.iter().map(|run| run.total()).collect();
+    let names: Vec<String> = (1..=drawn.len()).map(|number| number.to_string()).collect();
+    let curves: Vec<_> = names
+        .iter()
+        .zip(&totals)
+        .map(|(name, total)| plots::Curve { name, latency: &total.latency })
+        .collect();
+    let caption = "Each curve is a run: read up from a latency to see which share of its answers came \
+        within it. A curve further left is faster, a steeper one is steadier.";
+    html! {
+        section {
+            h2 { (name(test)) ": " (runs.len()) " runs beside each other" }
+            div.grid {
+                (figure("Share of answers within, %", &plots::overlay(&curves), caption))
+                div.panel {
+                    h3 { "Runs" }
+                    div.scroll tabindex="0" role="region" aria-label="Figures of each run" {
+                        (table(drawn, &totals))
+                    }
+                    @if runs.len() > drawn.len() {
+                        p.muted { "The other " (runs.len() - drawn.len()) " runs stand below only." }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn table(runs: &[&Measurement], totals: &[Analysis]) -> Markup {
+    html! {
+        table {
+            tr {
+                th { "Run" } th { "Target" }
+                @for name in ["Loss, %", "p50, ms", "p95, ms", "p99, ms", "Jitter, ms"] { th.n { (name) } }
+            }
+            @for (index, (run, total)) in runs.iter().zip(totals).enumerate() {
+                tr {
+                    td.run { (swatch(index)) " " (index + 1) }
+                    td.target {
+                        (run.target) br;
+                        span.muted { (run.started_at.strftime("%Y-%m-%d %H:%M:%S UTC")) }
+                    }
+                    td.n { (total.loss_pct.map_or(NOT_MEASURED.to_owned(), plain)) }
+                    @for percent in [50.0, 95.0, 99.0] {
+                        td.n { (total.latency.percentile(percent).map_or(NOT_MEASURED.to_owned(), |it| plain(ms(it)))) }
+                    }
+                    td.n { (total.jitter.mean_ms.map_or(NOT_MEASURED.to_owned(), plain)) }
+                }
+            }
+        }
+    }
+}
+
+/// The line of a run, as it is in the plot.
+fn swatch(index: usize) -> Markup {
+    html! {
+        svg.swatch viewBox="0 0 34 10" aria-hidden="true" {
+            path class={ "curve run" (index + 1) } d="M1 5H33" {}
+        }
+    }
+}
