@@ -87,6 +87,21 @@ fn many_clients_are_shown_one_by_one() {
 }
 
 #[test]
+fn the_menu_is_walked_with_a_cursor_and_shows_the_command_that_it_runs() {
+    let mut terminal = Netctl::new().on_terminal(&["menu"], (100, 40));
+    terminal.wait_for(&["What next?", "6  The floor", "q  Quit"]);
+    // Type to find it, as the cursor would.
+    terminal.press("floor\r");
+    let text = ["$ netctl qos calibrate", "UDP to this machine itself", "MEASURE", "What next?"];
+    terminal.wait_until(|contents| {
+        text.iter().all(|text| contents.contains(text)) && contents.contains("> 1  Set the proxy")
+    });
+    terminal.press("\u{1b}");
+    assert!(terminal.wait().success());
+    assert!(terminal.is_given_back());
+}
+
+#[test]
 fn without_a_terminal_a_live_screen_is_refused_before_anything_is_measured() {
     let run = Netctl::new().run(&["qos", "udp", "--live"]);
     assert_eq!(run.code, 2, "{run:?}");

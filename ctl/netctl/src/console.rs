@@ -16,6 +16,8 @@ pub struct Console<'a> {
     pub(crate) out: Box<dyn Write + 'a>,
     /// Where errors and progress go.
     pub(crate) notes: Box<dyn Write + 'a>,
+    /// What was asked, as a person would type it; empty where nothing was.
+    pub(crate) command_line: String,
     /// What may be done to make it pleasant.
     pub(crate) look: Look,
 }
@@ -59,6 +61,7 @@ impl Console<'static> {
             input: Box::new(BufReader::new(io::stdin())),
             out: Box::new(io::stdout()),
             notes: Box::new(io::stderr()),
+            command_line: String::new(),
             look,
         }
     }
@@ -69,7 +72,9 @@ impl<'a> Console<'a> {
     #[must_use]
     pub fn plain(input: impl BufRead + 'a, out: impl Write + 'a, notes: impl Write + 'a) -> Self {
         let look = Look::default();
-        Self { input: Box::new(input), out: Box::new(out), notes: Box::new(notes), look }
+        let command_line = String::new();
+        let (input, out, notes) = (Box::new(input), Box::new(out), Box::new(notes));
+        Self { input, out, notes, command_line, look }
     }
 
     /// Writes to the output.

@@ -18,6 +18,7 @@ mod http;
 mod output;
 mod screen;
 mod target;
+mod words;
 
 use std::ffi::OsString;
 
@@ -38,6 +39,8 @@ where
     I: IntoIterator,
     I::Item: Into<OsString> + Clone,
 {
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    console.command_line = words::line(args.iter().map(|word| word.to_string_lossy()));
     match Cli::try_parse_from(args) {
         Ok(cli) => finish(cmd::execute(cli, console), console),
         Err(refused) => explain(&refused, console),

@@ -1,4 +1,5 @@
-//! `netctl menu`: the four choices of the original project, each shown as the command that it is.
+//! `netctl menu`: the four choices of the original project and the tests that came since, each shown
+//! as the command that it is.
 //!
 //! On a terminal the questions have a cursor. Otherwise each answer is a line of the input, an
 //! empty line or none takes the proposal, and the end of the input ends the menu.
@@ -13,6 +14,7 @@ use self::ask::{Question, ask, choose};
 use crate::cli::Cli;
 use crate::console::Console;
 use crate::exit::Exit;
+use crate::words::line;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,9 +22,10 @@ Examples:
   printf '2\\n/\\n3\\n\\nq\\n' | netctl menu     from a script: a page, a UDP test, the end
 
 Questions: 1 asks for host, HTTP port and UDP port; 2 for a path; 3 for the number of probes; 4
-for the number of clients. An empty answer takes what is proposed.";
+for the number of clients; 5 for the lowest and the highest rate; 6 asks nothing; 7 asks for a file
+that --raw wrote; 8 for two of them. An empty answer takes what is proposed.";
 
-/// Choose from the original project's menu: proxy address, HTTP request, QoS test, many clients
+/// Choose from a menu: proxy address, HTTP request, QoS tests, results that were kept
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -38,11 +41,25 @@ enum Choice {
     Fetch,
     Udp,
     Clients,
+    Sweep,
+    Calibrate,
+    Report,
+    Compare,
     Quit,
 }
 
 impl Choice {
-    const ALL: [Self; 5] = [Self::Proxy, Self::Fetch, Self::Udp, Self::Clients, Self::Quit];
+    const ALL: [Self; 9] = [
+        Self::Proxy,
+        Self::Fetch,
+        Self::Udp,
+        Self::Clients,
+        Self::Sweep,
+        Self::Calibrate,
+        Self::Report,
+        Self::Compare,
+        Self::Quit,
+    ];
 
     fn label(self) -> &'static str {
         match self {
@@ -50,6 +67,10 @@ impl Choice {
             Self::Fetch => "2  HTTP request, with what the cache did",
             Self::Udp => "3  UDP QoS test",
             Self::Clients => "4  Many clients at once",
+            Self::Sweep => "5  How much the UDP path carries",
+            Self::Calibrate => "6  The floor under this machine's measurements",
+            Self::Report => "7  Show a kept run again",
+            Self::Compare => "8  Compare two kept runs",
             Self::Quit => "q  Quit",
         }
     }
@@ -60,6 +81,10 @@ impl Choice {
             "2" => Self::Fetch,
             "3" => Self::Udp,
             "4" => Self::Clients,
+            "5" => Self::Sweep,
+            "6" => Self::Calibrate,
+            "7" => Self::Report,
+            "8" => Self::Compare,
             "0" | "q" | "quit" | "exit" => Self::Quit,
             _ => return None,
         })
@@ -94,6 +119,14 @@ pub(crate) async fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Resul
             Choice::Fetch => fetch(&proxy, console)?,
             Choice::Udp => udp_test(&proxy, args, console)?,
             Choice::Clients => clients(&proxy, args, console)?,
+            Choice::Sweep => sweep(&proxy, console)?,
+            Choice::Calibrate => words(&["qos", "calibrate"]),
+            Choice::Report => words(&["qos", "report", &ask_file("Run", "monday.json", console)?]),
+            Choice::Compare => {
+                let before = ask_file("Before", "before.json", console)?;
+                let after = ask_file("After", "after.json", console)?;
+                words(&["qos", "compare", &before, &after])
+            }
         };
         perform(&command, console).await?;
     }
@@ -101,7 +134,9 @@ pub(crate) async fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Resul
 
 /// Shows a command line and does what it says; what goes wrong does not end the menu.
 async fn perform(command: &[String], console: &mut Console<'_>) -> anyhow::Result<()> {
-    console.print(&format!("\n$ {}\n\n", command.join(" ")))?;
+    let line = line(command);
+    console.print(&format!("\n$ {line}\n\n"))?;
+    let menu = std::mem::replace(&mut console.command_line, line);
     match Cli::try_parse_from(command) {
         Ok(cli) => {
             if let Err(error) = Box::pin(super::dispatch(cli, console)).await {
@@ -110,6 +145,7 @@ async fn perform(command: &[String], console: &mut Console<'_>) -> anyhow::Resul
         }
         Err(refused) => console.note(refused.to_string().trim_end()),
     }
+    console.command_line = menu;
     Ok(())
 }
 
@@ -139,6 +175,18 @@ fn clients(proxy: &Proxy, args: &Args, console: &mut Console<'_>) -> anyhow::Res
     let url = format!("http://{}/", proxy.authority(proxy.http_port));
     let csv = args.csv.to_string_lossy();
     Ok(words(&["qos", "clients", &clients, "--udp", &udp, "--http", &url, "--csv", &csv]))
+}
+
+fn sweep(proxy: &Proxy, console: &mut Console<'_>) -> anyhow::Result<Vec<String>> {
+    let target = proxy.authority(proxy.udp_port);
+    let from = ask_number("From, probes a second", 100_u32, console)?.to_string();
+    let to = ask_number("To, probes a second", 10_000_u32, console)?.to_string();
+    Ok(words(&["qos", "sweep", &target, "--from", &from, "--to", &to]))
+}
+
+/// Asks for a file of samples.
+fn ask_file(text: &str, proposal: &str, console: &mut Console<'_>) -> anyhow::Result<String> {
+    ask(&Question { text: &format!("{text} (that --raw wrote)"), proposal }, console)
 }
 
 impl Proxy {

@@ -3,7 +3,7 @@
 use netctl::Exit;
 
 use crate::origin::{Echo, web};
-use crate::ran::{assert_has, netctl_with_input};
+use crate::ran::{assert_has, netctl, netctl_with_input};
 
 #[test]
 fn every_choice_works_from_lines_and_shows_its_command() {
@@ -30,10 +30,34 @@ fn every_choice_works_from_lines_and_shows_its_command() {
 }
 
 #[test]
+fn tests_that_came_later_can_be_chosen_too() {
+    let echo = Echo::start(0);
+    let directory = tempfile::tempdir().unwrap();
+    let raw = directory.path().join("it's kept.json");
+    let raw = raw.to_str().unwrap();
+    let target = echo.address.to_string();
+    netctl(&["qos", "udp", &target, "--count", "20", "--rate", "1000", "--raw", raw]).text();
+    let udp = echo.address.port();
+    let script = format!("1\n\n\n{udp}\n5\n900\n1000\n6\n7\n{raw}\n8\n{raw}\n{raw}\nq\n");
+    let ran = netctl_with_input(&["menu"], &script);
+    assert_eq!(ran.exit, Exit::Success, "{ran:?}");
+    let quoted = raw.replace('\'', r"'\''");
+    for command in [
+        format!("$ netctl qos sweep 127.0.0.1:{udp} --from 900 --to 1000\n"),
+        "$ netctl qos calibrate\n".to_owned(),
+        format!("$ netctl qos report '{quoted}'\n"),
+        format!("$ netctl qos compare '{quoted}' '{quoted}'\n"),
+    ] {
+        assert_has(&ran.out, &[&command]);
+    }
+    assert_has(&ran.out, &["PER SECOND", "UDP to this machine itself", "20 probes", "noise"]);
+}
+
+#[test]
 fn answers_that_make_no_sense_are_asked_for_again() {
     let ran = netctl_with_input(&["menu"], "dance\n1\n\nport\n8081\n70000\n9091\n0\n");
     assert_eq!(ran.exit, Exit::Success);
-    assert_has(&ran.notes, &["\"dance\" is none of 1, 2, 3, 4 and q"]);
+    assert_has(&ran.notes, &["\"dance\" is none of 1 to 8 and q"]);
     assert_has(&ran.notes, &["\"port\" does not fit", "\"70000\" does not fit"]);
     assert_has(&ran.out, &["The proxy is 127.0.0.1, HTTP on 8081, UDP on 9091."]);
 }

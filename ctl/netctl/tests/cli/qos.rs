@@ -58,7 +58,8 @@ fn files_get_the_rows_and_the_page_that_were_asked_for() {
     let rows = fs::read_to_string(csv).unwrap();
     assert_eq!(rows.lines().count(), 3, "{rows}");
     assert!(rows.starts_with("started_at,test,target,client,"), "{rows}");
-    assert_has(&fs::read_to_string(html).unwrap(), &["<html", "</html>"]);
+    let page = fs::read_to_string(&html).unwrap();
+    assert_has(&page, &["<html", "</html>", "measured by", "netctl -o table qos udp 127.0.0.1:"]);
     assert_has(&fs::read_to_string(prom).unwrap(), &["selat_qos_sent{test=\"udp\",target="]);
 }
 

@@ -50,5 +50,5 @@ pub(super) fn run(args: &Args, output: &mut Output<'_, '_>) -> anyhow::Result<Ex
         "the files were graded by different codecs, tables, bandwidths or languages: show them one \
          by one, or name --profile, --bandwidth and --language for all"
     );
-    Results::of(measurements, profile).conclude(&args.files, &args.thresholds, output)
+    Results::kept(measurements, profile).conclude(&args.files, &args.thresholds, output)
 }

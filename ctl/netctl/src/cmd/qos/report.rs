@@ -9,7 +9,9 @@ use selat_qos::analysis::{Analysis, ms};
 use selat_qos::grade::tiphon::Index;
 use selat_qos::grade::y1541::{Basis, Y1541};
 use selat_qos::grade::{Grades, Language, Profile};
-use selat_qos::report::{self, COLUMNS, Measurement, Row, TOTAL_CLIENT, Test, append_csv, verdict};
+use selat_qos::report::{
+    self, COLUMNS, Condition, Measurement, Row, TOTAL_CLIENT, Test, append_csv, verdict,
+};
 use serde_json::Value;
 
 use super::cost;
@@ -17,6 +19,10 @@ use super::http::FAILURES;
 use super::threshold::{Thresholds, Unmet};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Grid, Output, Page, Records, Report, Tone, unit};
+
+/// Names of the conditions that say what made a measurement.
+const MEASURED_BY: &str = "measured by";
+const COMMAND: &str = "command";
 
 /// Where else the results go.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -39,6 +45,8 @@ pub(super) struct Files {
 pub(super) struct Results {
     measurements: Vec<Measurement>,
     profile: Profile,
+    /// Whether this command measured them, or only shows them.
+    is_own: bool,
 }
 
 impl Files {
@@ -49,18 +57,27 @@ impl Files {
 }
 
 impl Results {
+    /// Of what this command measured.
     pub(super) fn of(measurements: Vec<Measurement>, profile: Profile) -> Self {
-        Self { measurements, profile }
+        Self { measurements, profile, is_own: true }
+    }
+
+    /// Of what another command measured and kept.
+    pub(super) fn kept(measurements: Vec<Measurement>, profile: Profile) -> Self {
+        Self { measurements, profile, is_own: false }
     }
 
     /// Shows them, writes the files, and compares with the thresholds.
     pub(super) fn conclude(
-        &self,
+        mut self,
         files: &Files,
         thresholds: &Thresholds,
         output: &mut Output<'_, '_>,
     ) -> anyhow::Result<Exit> {
-        output.show(self)?;
+        if self.is_own {
+            self.sign(&output.console.command_line);
+        }
+        output.show(&self)?;
         self.write(files, output)?;
         for measurement in &self.measurements {
             let total = measurement.total();
@@ -70,6 +87,15 @@ impl Results {
             thresholds.check(&total)?;
         }
         Ok(Exit::Success)
+    }
+
+    /// Notes beside each measurement what made it.
+    fn sign(&mut self, command_line: &str) {
+        const VERSION: &str = concat!("netctl ", env!("CARGO_PKG_VERSION"));
+        for measurement in &mut self.measurements {
+            measurement.conditions.push(Condition::new(MEASURED_BY, VERSION));
+            measurement.conditions.push(Condition::new(COMMAND, command_line));
+        }
     }
 
     fn write(&self, files: &Files, output: &mut Output<'_, '_>) -> anyhow::Result<()> {
@@ -345,7 +371,9 @@ fn worth_knowing(measurement: &Measurement, page: &mut Page) {
 }
 
 /// Conditions that the page of a terminal leaves to the report.
-const USUAL_CONDITIONS: [&str; 9] = [
+const USUAL_CONDITIONS: [&str; 11] = [
+    MEASURED_BY,
+    COMMAND,
     "clients",
     "probes per client",
     "requests per client",
