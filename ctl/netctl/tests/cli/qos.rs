@@ -193,6 +193,8 @@ fn two_runs_are_compared_and_a_change_past_the_threshold_ends_with_4() {
     let compare = |more: &[&str]| netctl(&[&["-o", "table", "qos", "compare"], more].concat());
     let text = compare(&[&good, &bad]).text();
     assert_has(&text, &["UDP to", "+50.000 %", "worse", "p99", "jitter"]);
+    assert!(text.contains("Worse by more than noise: loss") || text.contains("loss got worse"));
+    assert_has(&compare(&[&good, &good]).text(), &["Nothing changed by more than noise."]);
     let ran = compare(&[&good, &bad, "--threshold", "p99=1h,loss=10%"]);
     assert_eq!(ran.exit, Exit::Missed);
     assert_has(&ran.notes, &["loss changed by +50.000 %, more than the threshold of +10 %"]);

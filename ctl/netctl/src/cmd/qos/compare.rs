@@ -95,6 +95,23 @@ impl Tested {
         Self { test: before.test.to_string(), target, changes: compare(before, after) }
     }
 
+    /// What changed by more than noise, for those who read no tables.
+    fn sentence(&self) -> String {
+        let found = |finding| {
+            let changes = self.changes.iter();
+            let found =
+                changes.filter(move |it| it.difference.map(|it| it.finding()) == Some(finding));
+            found.map(|it| it.measure.name()).collect::<Vec<_>>().join(", ")
+        };
+        let (better, worse) = (found(Finding::Better), found(Finding::Worse));
+        match (better.is_empty(), worse.is_empty()) {
+            (true, true) => "Nothing changed by more than noise.".to_owned(),
+            (false, true) => format!("Better by more than noise: {better}."),
+            (true, false) => format!("Worse by more than noise: {worse}."),
+            (false, false) => format!("More than noise: {worse} got worse, {better} better."),
+        }
+    }
+
     fn objects(&self) -> impl Iterator<Item = Value> {
         self.changes.iter().map(|change| {
             let difference = change.difference;
@@ -103,14 +120,19 @@ impl Tested {
                 "target": self.target,
                 "measure": change.measure.name(),
                 "unit": change.measure.unit(),
-                "before": change.before,
-                "after": change.after,
-                "change": difference.map(|it| it.value),
-                "low": difference.map(|it| it.low),
-                "high": difference.map(|it| it.high),
+                "before": rounded(change.before),
+                "after": rounded(change.after),
+                "change": rounded(difference.map(|it| it.value)),
+                "low": rounded(difference.map(|it| it.low)),
+                "high": rounded(difference.map(|it| it.high)),
             })
         })
     }
+}
+
+/// To nanoseconds of a millisecond, as the other figures are.
+fn rounded(value: Option<f64>) -> Option<f64> {
+    value.map(|value| (value * 1e6).round() / 1e6)
 }
 
 impl Report for Comparison {
@@ -129,6 +151,8 @@ impl Report for Comparison {
             ]);
             tested.changes.iter().for_each(|change| grid.row(cells(change)));
             page.grid(&grid);
+            page.gap();
+            page.paragraph(&tested.sentence());
         }
     }
 

@@ -175,7 +175,12 @@ impl Plan<'_> {
 
     fn subject(&self) -> Subject {
         Subject {
-            title: format!("UDP to {}", self.target),
+            title: match self.straight {
+                None => format!("UDP to {}", self.target),
+                Some(straight) => {
+                    format!("UDP to {} (client 1), straight to {straight} (client 2)", self.target)
+                }
+            },
             nouns: ("probe", "probes"),
             lasts: self.schedule.lasts(),
         }
