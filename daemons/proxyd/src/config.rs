@@ -98,8 +98,8 @@ impl ProcessConfig for Config {
         layers.finish(config)
     }
 
-    fn log_filter(&self) -> &str {
-        &self.service.log
+    fn service(&self) -> &ServiceConfig {
+        &self.service
     }
 }
 

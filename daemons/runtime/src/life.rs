@@ -9,7 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    control::{self, ControlError, DaemonControl, Orders, State, Vitals},
+    control::{
+        self, ControlError, DaemonControl, Orders, Remote, RemoteCalls, RemoteConfig, RemoteError,
+        State, Vitals,
+    },
     events::{EventKind, Events},
     last_good::LastGood,
     listen::{self, ControlSocket, ControlSockets, Inherited, ListenError, UnixAddress},
@@ -37,6 +40,8 @@ pub struct Identity {
     pub control: UnixAddress,
     /// Where the socket for looking is to be.
     pub status: UnixAddress,
+    /// How it is to be controlled from elsewhere.
+    pub remote: RemoteConfig,
 }
 
 /// What a daemon is given to begin with.
@@ -64,6 +69,9 @@ pub enum LifeError {
     /// The control socket cannot be served.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// It cannot be controlled from elsewhere as configured.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
 }
 
 /// Lives: begins by `start`, serves until `launch.shutdown`, drains.
@@ -84,6 +92,9 @@ where
     let workers = Arc::new(workers.map_err(LifeError::Threads)?);
     let control_sockets = listen::control(&identity.control, &identity.status, &mut sockets)
         .map_err(LifeError::Listen)?;
+    let ended = CancellationToken::new();
+    let (remote, calls) =
+        Remote::start(&identity.remote, &mut sockets, ended.clone()).map_err(LifeError::Remote)?;
     let events = Events::default();
     let beginning = Beginning {
         workers: &workers,
@@ -100,11 +111,13 @@ where
     let vitals = Vitals::new(&identity, file, daemon.connections(), access.clone(), log);
     let vitals = Arc::new(vitals);
     let (orders, queue) = Orders::queue();
-    let control = ControlPlane::start(&daemon, &control_sockets, &vitals, &events, orders)
+    let incoming = (&control_sockets, calls);
+    let control = ControlPlane::start(&daemon, incoming, &vitals, &events, orders, ended)
         .map_err(LifeError::Control)?;
 
     vitals.update(|current| {
         current.listeners = daemon.listeners();
+        current.listeners.extend(remote.listed());
         current.listeners.extend(control_sockets.all().map(listener));
     });
     begun(begin, &last_good, &vitals);
@@ -117,6 +130,7 @@ where
     let supervision = Supervision {
         sources: &sources,
         last_good: &last_good,
+        remote,
         orders: queue,
         reloads,
         shutdown,
@@ -190,12 +204,12 @@ struct ControlPlane {
 impl ControlPlane {
     fn start<D: Daemon>(
         daemon: &D,
-        sockets: &ControlSockets,
+        (sockets, remote): (&ControlSockets, RemoteCalls),
         vitals: &Arc<Vitals>,
         events: &Events,
         orders: Orders<D::Command>,
+        ended: CancellationToken,
     ) -> Result<Self, ControlError> {
-        let ended = CancellationToken::new();
         let services = daemon.services(&orders);
         let control = DaemonControl {
             vitals: Arc::clone(vitals),
@@ -203,7 +217,8 @@ impl ControlPlane {
             events: events.clone(),
             shutdown: ended.clone(),
         };
-        let calls = tokio::spawn(control::serve(sockets, control, services, ended.clone())?);
+        let calls =
+            tokio::spawn(control::serve(sockets, remote, control, services, ended.clone())?);
         Ok(Self { ended, calls })
     }
 

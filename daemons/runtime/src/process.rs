@@ -19,6 +19,7 @@ use crate::{
     last_good::LastGood,
     listen::Inherited,
     log::{self, LogControl},
+    service::ServiceConfig,
     signals::{self, ReloadSignal},
     workers,
 };
@@ -61,8 +62,8 @@ pub trait ProcessConfig: Sized {
     /// Every error of it.
     fn read(sources: &Sources) -> Result<Self, ConfigErrors>;
 
-    /// The log filter.
-    fn log_filter(&self) -> &str;
+    /// The keys that every daemon has.
+    fn service(&self) -> &ServiceConfig;
 }
 
 /// Runs a daemon's process: checks its configuration and ends there if `check_only`, else runs `run` until a signal
@@ -132,7 +133,7 @@ where
     C: ProcessConfig,
     F: Future<Output = Result<(), E>>,
 {
-    let log = LogControl::begin(config.log_filter())?;
+    let log = LogControl::begin(&config.service().log)?;
     if let Begin::LastGood(errors) = &origin.begin {
         // Before anything else can fail, too: the sockets of the last good one may be taken.
         let reason = errors.to_string();

@@ -7,6 +7,7 @@ use selat_proto::socket::{Daemon, status_socket};
 use crate::{
     access::AccessConfig,
     config::{Change, Layers, text},
+    control::RemoteConfig,
     life::Identity,
     listen::UnixAddress,
     log,
@@ -18,8 +19,15 @@ use crate::{
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Keys that are read once, when the daemon starts.
-const FIXED_KEYS: [&str; 6] =
-    ["control", "control_group", "status", "status_group", "threads", "limits.connections"];
+const FIXED_KEYS: [&str; 7] = [
+    "control",
+    "control_group",
+    "status",
+    "status_group",
+    "threads",
+    "limits.connections",
+    "remote.connections",
+];
 
 /// What every daemon is configured by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +36,8 @@ pub struct ServiceConfig {
     pub control: UnixAddress,
     /// The socket for looking.
     pub status: UnixAddress,
+    /// Control from elsewhere.
+    pub remote: RemoteConfig,
     /// The log filter.
     pub log: String,
     /// Where a line for each request goes.
@@ -64,6 +74,7 @@ impl ServiceConfig {
                 path: status,
                 group: layers.one("status_group", text::text_or_none, None),
             },
+            remote: RemoteConfig::settings(layers),
             log: layers.one("log", log::directives, log::DEFAULT_FILTER.to_owned()),
             access: AccessConfig::settings(layers),
             connections_max: layers.one(
@@ -87,6 +98,7 @@ impl ServiceConfig {
             threads: self.threads(),
             control: self.control.clone(),
             status: self.status.clone(),
+            remote: self.remote.clone(),
         }
     }
 

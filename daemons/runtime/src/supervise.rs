@@ -15,7 +15,7 @@ use tracing::{error, info};
 use crate::{
     access::AccessLog,
     config::{ConfigErrors, Sources},
-    control::{Actor, Command, InFlight, Order, Orders, Reloaded, State, Vitals},
+    control::{Actor, Command, InFlight, Order, Orders, Reloaded, Remote, State, Vitals},
     events::{EventKind, Events},
     exit,
     last_good::LastGood,
@@ -83,6 +83,8 @@ pub struct Supervision<'a, C> {
     pub sources: &'a Sources,
     /// Where what was put in force is kept.
     pub last_good: &'a LastGood,
+    /// Control from elsewhere.
+    pub remote: Remote,
     /// Orders of the control plane.
     pub orders: mpsc::Receiver<Order<C>>,
     /// SIGHUPs.
@@ -96,7 +98,7 @@ pub struct Supervision<'a, C> {
 }
 
 /// What a supervision ends with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// The daemon is to drain and stop.
     Stop,
@@ -134,7 +136,7 @@ pub async fn supervise<D: Daemon>(
 
 impl<C: fmt::Debug> Supervision<'_, C> {
     fn carry_out<D: Daemon<Command = C>>(
-        &self,
+        &mut self,
         daemon: &mut D,
         order: Order<C>,
         revert: &mut Option<Revert>,
@@ -169,7 +171,7 @@ impl<C: fmt::Debug> Supervision<'_, C> {
 
     /// The one function behind SIGHUP, `systemctl reload` and `netctl reload`.
     fn reload<D: Daemon>(
-        &self,
+        &mut self,
         daemon: &mut D,
         check_only: bool,
         actor: Actor,
@@ -181,7 +183,7 @@ impl<C: fmt::Debug> Supervision<'_, C> {
             if check_only {
                 return Ok(Vec::new());
             }
-            daemon.apply(config).map_err(|error| Refused::Apply(exit::chain(error.as_ref())))
+            self.apply(daemon, config)
         });
         let reloaded = match outcome {
             Ok(changes) if check_only => Ok(self.reloaded(changes)),
@@ -195,13 +197,28 @@ impl<C: fmt::Debug> Supervision<'_, C> {
         reloaded
     }
 
+    /// Puts `config` in force, whole or not at all.
+    fn apply<D: Daemon>(
+        &mut self,
+        daemon: &mut D,
+        config: D::Config,
+    ) -> Result<Vec<String>, Refused> {
+        let remote = self.remote.prepare(&config.service().remote);
+        let remote = remote.map_err(|error| Refused::Apply(exit::chain(&error)))?;
+        let changes = daemon.apply(config);
+        let changes = changes.map_err(|error| Refused::Apply(exit::chain(error.as_ref())))?;
+        self.remote.apply(remote);
+        Ok(changes)
+    }
+
     fn put_in_force<D: Daemon>(&self, daemon: &D, changes: Vec<String>, actor: Actor) -> Reloaded {
-        let listeners = daemon.listeners();
+        let mut listeners = daemon.listeners();
+        listeners.extend(self.remote.listed());
         self.vitals.update(|current| {
             current.state = State::Serving;
             current.generation += 1;
             current.config_error.clear();
-            // The sockets of the control plane are not the daemon's to change.
+            // The unix sockets of the control plane stay as they are.
             current.listeners.retain(|it| ["status", "control"].contains(&it.role.as_str()));
             current.listeners.splice(0..0, listeners.iter().cloned());
         });

@@ -1,6 +1,7 @@
-//! Who may do what: the socket that a call came in on says it. On the control socket everything may be
-//! called, on the status socket only what the `.proto` marks as free of side effects (`idempotency_level =
-//! NO_SIDE_EFFECTS`), and the services of health and reflection. A method that nobody marked is refused.
+//! Who may do what: the socket that a call came in on says it, and from elsewhere the certificate of the caller. On the
+//! control socket everything may be called, on the status socket only what the `.proto` marks as free of side effects
+//! (`idempotency_level = NO_SIDE_EFFECTS`), and the services of health and reflection. A method that nobody marked is
+//! refused.
 
 use std::{
     collections::BTreeSet,
@@ -17,6 +18,11 @@ use tonic::Status;
 use tower::{Layer, Service};
 use tracing::debug;
 
+use super::{
+    Actor,
+    remote::{Caller, CurrentAccess, Role},
+};
+
 /// Services of others, without marks, whose every method only looks.
 const LOOKING_SERVICES: [&str; 3] = [
     "grpc.health.v1.Health",
@@ -31,6 +37,8 @@ pub(super) enum Authority {
     Everything,
     /// What has no side effects.
     Looking(Arc<Harmless>),
+    /// What the caller's certificate permits now.
+    Certificate(CurrentAccess, Arc<Harmless>),
 }
 
 /// The methods without side effects.
@@ -46,13 +54,52 @@ impl Authority {
         Ok(Self::Looking(Arc::new(Harmless::of(FileDescriptorSet::decode(DESCRIPTORS)?))))
     }
 
-    /// Whether the method at `path`, `/SERVICE/METHOD`, may be called.
-    fn permits(&self, path: &str) -> bool {
+    /// What the certificates of callers permit.
+    ///
+    /// # Errors
+    /// As [`Authority::looking`].
+    pub(super) fn by_certificate(access: CurrentAccess) -> Result<Self, DecodeError> {
+        let harmless = Harmless::of(FileDescriptorSet::decode(DESCRIPTORS)?);
+        Ok(Self::Certificate(access, Arc::new(harmless)))
+    }
+
+    /// Lets a call of the method at `path`, `/SERVICE/METHOD`, pass, and says who makes it, where the certificate does.
+    fn judge(&self, path: &str, caller: Option<&Caller>) -> Result<Option<Actor>, Box<Status>> {
         match self {
-            Self::Everything => true,
-            Self::Looking(harmless) => harmless.has(path),
+            Self::Everything => Ok(None),
+            Self::Looking(harmless) if harmless.has(path) => Ok(None),
+            Self::Looking(_) => Err(Box::new(refusal(path, "the status socket"))),
+            Self::Certificate(access, harmless) => {
+                let (role, actor) = identify(access, caller)?;
+                match role {
+                    Role::Reader if !harmless.has(path) => {
+                        Err(Box::new(refusal(path, &actor.to_string())))
+                    }
+                    Role::Admin | Role::Reader => Ok(Some(actor)),
+                }
+            }
         }
     }
+}
+
+/// What the caller from elsewhere may do, and how it is named in the log.
+fn identify(access: &CurrentAccess, caller: Option<&Caller>) -> Result<(Role, Actor), Box<Status>> {
+    let access = access.load();
+    let Some((access, caller)) = access.as_ref().zip(caller) else {
+        return Err(Box::new(Status::unauthenticated("remote control is off")));
+    };
+    caller.role(&access.roles).ok_or_else(|| {
+        Box::new(Status::permission_denied(format!(
+            "{caller} has no role here: one of its names has to be in remote.admin or remote.reader"
+        )))
+    })
+}
+
+fn refusal(path: &str, place: &str) -> Status {
+    let method = path.trim_start_matches('/');
+    Status::permission_denied(format!(
+        "{method} may change something, and {place} is for looking only"
+    ))
 }
 
 impl Harmless {
@@ -106,17 +153,20 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
         let path = request.uri().path();
-        if self.authority.permits(path) {
-            return Either::Left(self.inner.call(request));
+        match self.authority.judge(path, request.extensions().get()) {
+            Ok(actor) => {
+                if let Some(actor) = actor {
+                    request.extensions_mut().insert(actor);
+                }
+                Either::Left(self.inner.call(request))
+            }
+            Err(refused) => {
+                debug!(path, reason = refused.message(), "a call was refused");
+                Either::Right(future::ready(Ok(refused.into_http())))
+            }
         }
-        debug!(path, "a call was refused: the status socket is for looking only");
-        let refused = Status::permission_denied(format!(
-            "{} may change something, and the status socket is for looking only",
-            path.trim_start_matches('/')
-        ));
-        Either::Right(future::ready(Ok(refused.into_http())))
     }
 }
 
@@ -146,8 +196,8 @@ mod tests {
             ("", false),
         ];
         for (path, expected) in cases {
-            assert_eq!(looking.permits(path), expected, "{path:?}");
-            assert!(Authority::Everything.permits(path), "{path:?}");
+            assert_eq!(looking.judge(path, None).is_ok(), expected, "{path:?}");
+            assert!(Authority::Everything.judge(path, None).is_ok(), "{path:?}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The control plane: gRPC on unix sockets, on a thread that serves no data. `authority` says what may be
-//! called on which of them.
+//! The control plane: gRPC on unix sockets, and for [`Remote`] over TLS, on a thread that serves no data.
+//! `authority` says who may call what.
 //!
 //! What only looks is answered from [`Vitals`] and counters. What changes state becomes an [`Order`]
 //! that [`crate::supervise`] carries out, like those of signals and timers.
@@ -8,18 +8,23 @@ mod actor;
 mod authority;
 mod daemon;
 mod order;
+mod remote;
 mod vitals;
 
 use std::{future::Future, io, os::unix::net, time::Duration};
 
-use futures_util::{Stream, StreamExt, future};
+use futures_util::{Stream, StreamExt, future, future::BoxFuture};
 use selat_proto::{DESCRIPTORS, v1::daemon_service_server::DaemonServiceServer};
-use tokio::{net::UnixListener, time};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{UnixListener, UnixStream},
+    time,
+};
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     service::{Routes, RoutesBuilder},
-    transport::Server,
+    transport::{Server, server::Connected},
 };
 use tracing::{error, warn};
 
@@ -28,12 +33,19 @@ pub use self::{
     actor::Actor,
     daemon::DaemonControl,
     order::{Command, InFlight, Order, Orders, Reloaded, Reply, Unanswered},
+    remote::{CredentialError, Remote, RemoteCalls, RemoteConfig, RemoteError},
     vitals::{Current, State, Vitals},
 };
 use crate::listen::ControlSockets;
 
 /// Pause after an accept that failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Time after which a silent client from elsewhere is asked whether it is there, and for its answer.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Calls at once on one connection.
+const CALLS_MAX: u32 = 128;
 
 /// Why the control plane cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +67,7 @@ pub enum ControlError {
 /// [`ControlError`] before it serves; what fails later ends one call or connection.
 pub fn serve<D: Send + 'static>(
     sockets: &ControlSockets,
+    remote: RemoteCalls,
     control: DaemonControl<D>,
     mut services: RoutesBuilder,
     shutdown: CancellationToken,
@@ -66,30 +79,47 @@ pub fn serve<D: Send + 'static>(
     services.add_service(reflection().build_v1alpha()?);
     services.add_service(DaemonServiceServer::new(control));
     let routes = services.routes();
-    let control = &sockets.control.listener;
-    let mut servers = vec![answer(control, Authority::Everything, routes.clone(), &shutdown)?];
+    let RemoteCalls { incoming, access } = remote;
+    let by_certificate = Authority::by_certificate(access)?;
+    let mut servers = vec![
+        answer(local(&sockets.control.listener)?, Authority::Everything, &routes, &shutdown),
+        answer(incoming, by_certificate, &routes, &shutdown),
+    ];
     if let Some(status) = &sockets.status {
-        servers.push(answer(&status.listener, Authority::looking()?, routes, &shutdown)?);
+        let looking = Authority::looking()?;
+        servers.push(answer(local(&status.listener)?, looking, &routes, &shutdown));
     }
     Ok(async move {
         future::join_all(servers).await;
     })
 }
 
-/// Answers on one socket what its authority permits.
-fn answer(
+/// The calls on a unix socket.
+fn local(
     socket: &net::UnixListener,
-    authority: Authority,
-    routes: Routes,
-    shutdown: &CancellationToken,
-) -> io::Result<impl Future<Output = ()> + Send + use<>> {
+) -> io::Result<impl Stream<Item = io::Result<UnixStream>> + Send + use<>> {
     let incoming = UnixListenerStream::new(UnixListener::from_std(socket.try_clone()?)?);
-    let incoming = unhurried(incoming);
+    Ok(unhurried(incoming))
+}
+
+/// Answers what the authority permits.
+fn answer<T>(
+    incoming: impl Stream<Item = io::Result<T>> + Send + 'static,
+    authority: Authority,
+    routes: &Routes,
+    shutdown: &CancellationToken,
+) -> BoxFuture<'static, ()>
+where
+    T: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+{
     let server = Server::builder()
+        .http2_keepalive_interval(Some(PING_INTERVAL))
+        .http2_keepalive_timeout(Some(PING_INTERVAL))
+        .max_concurrent_streams(CALLS_MAX)
         .layer(authority)
-        .add_routes(routes)
+        .add_routes(routes.clone())
         .serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
-    Ok(async move {
+    Box::pin(async move {
         if let Err(error) = server.await {
             error!(error = %crate::exit::chain(&error), "the control plane ended");
         }
