@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use selat_proto::socket::Daemon;
 
-use crate::client::{Control, ControlError, DEADLINE};
+use crate::client::{Control, ControlError, DEADLINE, TlsFiles};
 use crate::cmd::{
     cache, completions, drain, events, fetch, log_level, man, menu, qos, reload, restart, sessions,
     status, top,
@@ -40,14 +40,18 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Control socket of websrvd: a path or unix:PATH [default: where websrvd usually puts it]
+    /// Control socket of websrvd: a path, unix:PATH or https://HOST:PORT [default: where websrvd
+    /// usually puts it]
     #[arg(long, global = true, value_name = "TARGET", env = "NETCTL_WEBSRVD")]
     #[arg(hide_env_values = true)]
     websrvd: Option<Target>,
-    /// Control socket of proxyd: a path or unix:PATH [default: where proxyd usually puts it]
+    /// Control socket of proxyd: a path, unix:PATH or https://HOST:PORT [default: where proxyd
+    /// usually puts it]
     #[arg(long, global = true, value_name = "TARGET", env = "NETCTL_PROXYD")]
     #[arg(hide_env_values = true)]
     proxyd: Option<Target>,
+    #[command(flatten)]
+    tls: TlsFiles,
     /// How to show what comes of it
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
     pub(crate) output: Format,
@@ -73,7 +77,7 @@ impl Global {
             Daemon::Websrvd => self.websrvd.as_ref(),
             Daemon::Proxyd => self.proxyd.as_ref(),
         };
-        Control::connect(daemon, target, self.timeout.unwrap_or(limit)).await
+        Control::connect(daemon, target, &self.tls, self.timeout.unwrap_or(limit)).await
     }
 }
 

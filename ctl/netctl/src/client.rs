@@ -1,7 +1,9 @@
-//! The gRPC client: connects to a daemon's control socket, gives every call a deadline, and turns
-//! what goes wrong into what was tried, where, and what to do about it.
+//! The gRPC client: connects to a daemon's control socket, or over TLS to a daemon elsewhere, gives every call a
+//! deadline, and turns what goes wrong into what was tried, where, and what to do about it.
 
 mod error;
+mod fault;
+mod tls;
 
 use std::future::{self, Future};
 use std::io;
@@ -15,6 +17,7 @@ use selat_proto::v1::daemon_service_client::DaemonServiceClient;
 use selat_proto::v1::echo_service_client::EchoServiceClient;
 use selat_proto::v1::relay_service_client::RelayServiceClient;
 use selat_proto::v1::web_service_client::WebServiceClient;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
@@ -22,7 +25,10 @@ use tonic::{Response, Status, Streaming};
 use tower::service_fn;
 
 pub(crate) use self::error::{ControlError, Reason};
-use crate::target::{self, Target};
+pub(crate) use self::fault::TlsFault;
+use self::tls::Fault;
+pub(crate) use self::tls::TlsFiles;
+use crate::target::{self, Remote, Target};
 
 /// How long a daemon may take for one answer, where nothing else is asked.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
@@ -33,10 +39,12 @@ const MESSAGE_BYTES_MAX: usize = 64 << 20;
 #[derive(Debug)]
 pub(crate) struct Control {
     daemon: Daemon,
-    /// The socket that is connected to.
-    path: PathBuf,
+    /// Where it is connected to.
+    place: Target,
     /// The socket for everything, where this user may only look.
     barred: Option<PathBuf>,
+    /// What TLS has against the connection, if there is TLS.
+    fault: Fault,
     deadline: Duration,
     channel: Channel,
 }
@@ -50,29 +58,60 @@ impl Control {
     pub(crate) async fn connect(
         daemon: Daemon,
         target: Option<&Target>,
+        tls: &TlsFiles,
         deadline: Duration,
     ) -> Result<Self, ControlError> {
-        let path = match target {
-            Some(target) => target.path().to_path_buf(),
-            None => usual_socket(daemon),
-        };
-        let failed = |reason| ControlError::new(daemon, &path, target.is_none(), reason);
-        let (stream, path, barred) = match dial(&path, deadline).await {
+        match target {
+            Some(Target::Remote(remote)) => {
+                // Of a handshake, large and rare.
+                Box::pin(Self::elsewhere(daemon, remote, tls, deadline)).await
+            }
+            Some(Target::Socket(path)) => Self::here(daemon, path, deadline)
+                .await
+                .map_err(|(path, reason)| ControlError::new(daemon, Target::Socket(path), reason)),
+            None => Self::here(daemon, &usual_socket(daemon), deadline).await.map_err(
+                |(path, reason)| ControlError::of_usual(daemon, Target::Socket(path), reason),
+            ),
+        }
+    }
+
+    /// On a socket of this machine.
+    async fn here(
+        daemon: Daemon,
+        path: &Path,
+        deadline: Duration,
+    ) -> Result<Self, (PathBuf, Reason)> {
+        let (stream, path, barred) = match dial(path, deadline).await {
             Err(Reason::Denied { group }) => {
-                let status = status_socket(&path);
+                let status = status_socket(path);
                 match dial(&status, deadline).await {
-                    Ok(stream) => (stream, status, Some(path)),
-                    Err(_) => return Err(failed(Reason::Denied { group })),
+                    Ok(stream) => (stream, status, Some(path.to_owned())),
+                    Err(_) => return Err((path.to_owned(), Reason::Denied { group })),
                 }
             }
-            dialled => (dialled.map_err(failed)?, path, None),
+            dialled => {
+                (dialled.map_err(|reason| (path.to_owned(), reason))?, path.to_owned(), None)
+            }
         };
-        let failed = |reason| ControlError::new(daemon, &path, target.is_none(), reason);
-        let channel = timeout(deadline, over(stream))
-            .await
-            .map_err(|_| failed(Reason::Slow { deadline }))?
-            .map_err(|error| failed(Reason::Foreign { detail: error.to_string() }))?;
-        Ok(Self { daemon, path, barred, deadline, channel })
+        let channel = within(deadline, over(stream)).await;
+        let channel = channel.map_err(|reason| (path.clone(), reason))?;
+        let place = Target::Socket(path);
+        Ok(Self { daemon, place, barred, fault: Fault::default(), deadline, channel })
+    }
+
+    /// Over TLS.
+    async fn elsewhere(
+        daemon: Daemon,
+        remote: &Remote,
+        files: &TlsFiles,
+        deadline: Duration,
+    ) -> Result<Self, ControlError> {
+        let place = Target::Remote(remote.clone());
+        let failed = |reason| ControlError::new(daemon, place.clone(), reason);
+        let dialled = within(deadline, tls::dial(remote, files)).await;
+        let (stream, fault) = dialled.map_err(failed)?;
+        let channel = within(deadline, over(stream)).await.map_err(failed)?;
+        Ok(Self { daemon, place, barred: None, fault, deadline, channel })
     }
 
     /// Life, configuration and log.
@@ -138,13 +177,18 @@ impl Control {
 
     /// What a status that came outside of [`Control::answer`] means.
     pub(crate) fn failed(&self, reason: Reason) -> ControlError {
-        match (&self.barred, reason) {
-            (Some(control), Reason::LookingOnly { .. }) => {
-                let reason = Reason::LookingOnly { group: error::group_of(control) };
-                ControlError::new(self.daemon, control, false, reason)
+        let (place, reason) = match (&self.place, &self.barred, self.fault.get(), reason) {
+            (place, _, Some(fault), _) => (place.clone(), Reason::Tls(fault.clone())),
+            (Target::Socket(_), Some(control), None, Reason::Barred { .. }) => {
+                let group = error::group_of(control);
+                (Target::Socket(control.clone()), Reason::LookingOnly { group })
             }
-            (_, reason) => ControlError::new(self.daemon, &self.path, false, reason),
-        }
+            (Target::Socket(path), None, None, Reason::Barred { .. }) => {
+                (Target::Socket(path.clone()), Reason::LookingOnly { group: None })
+            }
+            (place, _, None, reason) => (place.clone(), reason),
+        };
+        ControlError::new(self.daemon, place, reason)
     }
 }
 
@@ -161,15 +205,25 @@ fn is_there(path: &Path) -> bool {
 }
 
 async fn dial(path: &Path, deadline: Duration) -> Result<UnixStream, Reason> {
-    timeout(deadline, UnixStream::connect(path))
-        .await
-        .map_err(|_| Reason::Slow { deadline })?
-        .map_err(|error| Reason::of_connect(error, path))
+    let connecting =
+        async { UnixStream::connect(path).await.map_err(|error| Reason::of_connect(error, path)) };
+    within(deadline, connecting).await
 }
 
-async fn over(stream: UnixStream) -> Result<Channel, tonic::transport::Error> {
+/// The outcome of `attempt`, or that it took too long.
+async fn within<T>(
+    deadline: Duration,
+    attempt: impl Future<Output = Result<T, Reason>>,
+) -> Result<T, Reason> {
+    timeout(deadline, attempt).await.unwrap_or(Err(Reason::Slow { deadline }))
+}
+
+async fn over<T>(stream: T) -> Result<Channel, Reason>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let mut stream = Some(TokioIo::new(stream));
-    // HTTP/2 wants an authority; a unix socket has none.
+    // HTTP/2 wants an authority, which says nothing of the daemon: the connection is there already.
     Endpoint::from_static("http://localhost")
         .connect_with_connector(service_fn(move |_| {
             // The daemon hung up: dialling again could reach another one.
@@ -177,4 +231,5 @@ async fn over(stream: UnixStream) -> Result<Channel, tonic::transport::Error> {
             future::ready(stream.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset)))
         }))
         .await
+        .map_err(|error| Reason::Foreign { detail: error.to_string() })
 }

@@ -11,14 +11,15 @@ use nix::unistd::{Gid, Group};
 use selat_proto::socket::{Daemon, status_socket};
 use tonic::{Code, Status};
 
+use super::TlsFault;
 use crate::exit::Exit;
-use crate::target;
+use crate::target::{self, Target};
 
 /// Which daemon was tried, where, and what came of it.
 #[derive(Clone, Debug)]
 pub(crate) struct ControlError {
     daemon: Daemon,
-    path: PathBuf,
+    place: Target,
     /// Nobody said where; these were looked for.
     tried: Vec<PathBuf>,
     reason: Reason,
@@ -43,6 +44,13 @@ pub(crate) enum Reason {
         /// Group that may change things, where it can be seen.
         group: Option<String>,
     },
+    /// The holder of our certificate may not.
+    Barred {
+        /// What it says.
+        detail: String,
+    },
+    /// TLS has something against the connection.
+    Tls(TlsFault),
     /// Its queue of connections is full.
     Busy,
     /// Another failure to connect.
@@ -111,8 +119,7 @@ impl Reason {
             Code::FailedPrecondition | Code::ResourceExhausted | Code::Aborted => {
                 Self::Refused { detail }
             }
-            Code::PermissionDenied => Self::LookingOnly { group: None },
-            Code::Unauthenticated => Self::Denied { group: None },
+            Code::PermissionDenied | Code::Unauthenticated => Self::Barred { detail },
             Code::Unimplemented => Self::Unknown,
             Code::Unavailable => Self::Gone { detail },
             // What tonic makes of a peer that does not answer in HTTP/2.
@@ -123,21 +130,29 @@ impl Reason {
 }
 
 impl ControlError {
-    pub(crate) fn new(daemon: Daemon, path: &Path, is_usual: bool, reason: Reason) -> Self {
-        let tried = match (&reason, is_usual) {
-            (Reason::Missing, true) => target::usual_sockets(daemon),
-            _ => vec![path.to_path_buf()],
+    pub(crate) fn new(daemon: Daemon, place: Target, reason: Reason) -> Self {
+        let tried = match &place {
+            Target::Socket(path) => vec![path.clone()],
+            Target::Remote(_) => Vec::new(),
         };
-        Self { daemon, path: path.to_path_buf(), tried, reason }
+        Self { daemon, place, tried, reason }
     }
 
-    /// The socket that was tried.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// The same, where nobody said which socket to try.
+    pub(crate) fn of_usual(daemon: Daemon, place: Target, reason: Reason) -> Self {
+        let is_missing = reason == Reason::Missing;
+        let error = Self::new(daemon, place, reason);
+        if is_missing { Self { tried: target::usual_sockets(daemon), ..error } } else { error }
+    }
+
+    /// Where it was tried.
+    pub(crate) fn place(&self) -> &Target {
+        &self.place
     }
 
     pub(crate) fn exit(&self) -> Exit {
-        match self.reason {
+        match &self.reason {
+            Reason::Tls(fault) => fault.exit(),
             Reason::Missing
             | Reason::Deserted
             | Reason::NoSocket
@@ -146,7 +161,9 @@ impl ControlError {
             | Reason::Foreign { .. }
             | Reason::Slow { .. }
             | Reason::Gone { .. } => Exit::Unreachable,
-            Reason::Denied { .. } | Reason::LookingOnly { .. } => Exit::Denied,
+            Reason::Denied { .. } | Reason::LookingOnly { .. } | Reason::Barred { .. } => {
+                Exit::Denied
+            }
             Reason::Unknown
             | Reason::NotFound { .. }
             | Reason::Invalid { .. }
@@ -166,6 +183,15 @@ impl ControlError {
             Reason::NoSocket | Reason::Foreign { .. } => {
                 format!("name {name}'s control socket with --{name} PATH")
             }
+            Reason::Tls(fault) => fault.hint(name),
+            Reason::Barred { .. } => {
+                format!(
+                    "roles are given to names in [remote] of {name}.toml, and put in force by a reload"
+                )
+            }
+            Reason::Connect { .. } if matches!(self.place, Target::Remote(_)) => {
+                format!("netctl status on that machine says whether {name} listens for \"remote\"")
+            }
             Reason::Denied { group: Some(group) } | Reason::LookingOnly { group: Some(group) } => {
                 format!(
                     "join the group that may (sudo usermod -aG {group} \"$USER\", then log in \
@@ -182,7 +208,7 @@ impl ControlError {
             ),
             Reason::Gone { .. } => format!("see why: journalctl -u {name} -n 50"),
             Reason::Unknown => {
-                format!("check with: netctl --{name} {} status", self.path.display())
+                format!("check with: netctl --{name} {} status", self.place)
             }
             _ => return None,
         })
@@ -191,7 +217,8 @@ impl ControlError {
     /// Words on the group that is enough for whoever was kept from looking, if there is another one.
     fn group_that_looks(&self, group: &str) -> String {
         let is_kept_from_looking = matches!(self.reason, Reason::Denied { .. });
-        let status = status_socket(&self.path);
+        let Target::Socket(path) = &self.place else { return String::new() };
+        let status = status_socket(path);
         match group_of(&status) {
             Some(looking) if is_kept_from_looking && status.exists() && looking != group => {
                 format!(", or {looking} to look only")
@@ -203,7 +230,7 @@ impl ControlError {
 
 impl fmt::Display for ControlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (daemon, path) = (self.daemon, self.path.display());
+        let (daemon, path) = (self.daemon, &self.place);
         match &self.reason {
             Reason::Missing => {
                 write!(f, "{daemon} is not running: there is no socket at {}", or(&self.tried))
@@ -229,6 +256,8 @@ impl fmt::Display for ControlError {
             Reason::LookingOnly { group: None } => {
                 write!(f, "you may look at {daemon} but not change it on {path}")
             }
+            Reason::Barred { detail } => write!(f, "{daemon} on {path} will not: {detail}"),
+            Reason::Tls(fault) => write!(f, "cannot talk to {daemon} on {path}: {fault}"),
             Reason::Busy => {
                 write!(f, "{daemon} takes no more connections on {path}: its queue is full")
             }

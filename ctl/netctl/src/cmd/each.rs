@@ -41,7 +41,9 @@ impl<T: Message + Name> Each<T> {
         for (daemon, answer) in &self.0 {
             let value = match answer {
                 Ok(answer) => to_json(answer).context("cannot show the answer")?,
-                Err(error) => json!({ "error": error.to_string(), "socket": error.path() }),
+                Err(error) => {
+                    json!({ "error": error.to_string(), "socket": error.place().to_string() })
+                }
             };
             object.insert(daemon.name().to_owned(), value);
         }

@@ -57,7 +57,7 @@ fn the_examples_of_the_help_are_command_lines_that_parse() {
 
 #[test]
 fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
-    let cases: [(&[&str], &str); 16] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["dance"], "dance"),
         (&["cache"], "Usage"),
         (&["cache", "ls", "--sort", "colour"], "colour"),
@@ -67,7 +67,8 @@ fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
         (&["fetch", "https://127.0.0.1/"], "only http://"),
         (&["fetch", "-H", "nonsense", "http://127.0.0.1/"], "Name: value"),
         (&["-o", "json", "fetch", "-O", "-", "http://127.0.0.1:1/"], "cannot share the output"),
-        (&["--proxyd", "https://example.net:1", "status"], "own machine only"),
+        (&["--proxyd", "http://example.net:1", "status"], "over TLS alone"),
+        (&["--proxyd", "https://example.net", "status"], "a host and a port"),
         (&["--proxyd", "", "status"], "control socket"),
         (&["--timeout", "soon", "status"], "500ms"),
         (&["qos", "udp", "127.0.0.1"], "HOST:PORT"),
