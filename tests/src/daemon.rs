@@ -12,7 +12,7 @@ use std::{
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::{Descriptor, Manager, Process, binary, process::with_descriptors};
+use crate::{Descriptor, Journal, Manager, Process, binary, process::with_descriptors};
 
 /// What a daemon is to be started with.
 #[derive(Debug)]
@@ -102,6 +102,16 @@ impl Launcher {
         Daemon { program, process, directory, config_file, control, manager }
     }
 
+    /// Starts the daemon with its log led to `journal`, and waits until it serves. It says no addresses then but there.
+    #[must_use]
+    pub fn start_with_journal(self, journal: &Journal) -> Daemon {
+        let (program, config_file, control) =
+            (self.program, self.config_file(), self.control_socket());
+        let (process, directory, manager) = self.run(journal.command(binary(program)));
+        let _ = journal.wait_for("serving");
+        Daemon { program, process, directory, config_file, control, manager }
+    }
+
     /// Starts a daemon that is to give up at once; returns how it ended and what it said on stderr.
     #[must_use]
     pub fn fail(self) -> (ExitStatus, String) {
@@ -111,14 +121,19 @@ impl Launcher {
     }
 
     fn spawn(self) -> (Process, Arc<TempDir>, Option<Manager>) {
-        let (program, config_file) = (binary(self.program), self.config_file());
-        if !config_file.exists() {
-            fs::write(&config_file, self.config).unwrap();
-        }
-        let mut command = match self.descriptors.as_slice() {
+        let program = binary(self.program);
+        let command = match self.descriptors.as_slice() {
             [] => Command::new(program),
             descriptors => with_descriptors(program, descriptors),
         };
+        self.run(command)
+    }
+
+    fn run(self, mut command: Command) -> (Process, Arc<TempDir>, Option<Manager>) {
+        let config_file = self.config_file();
+        if !config_file.exists() {
+            fs::write(&config_file, self.config).unwrap();
+        }
         command
             .arg("--config")
             .arg(config_file)

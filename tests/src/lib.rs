@@ -10,10 +10,12 @@
 )]
 
 mod binaries;
+mod certificates;
 mod client;
 mod curl;
 mod daemon;
 mod gate;
+mod journal;
 mod link;
 mod load;
 mod manager;
@@ -30,10 +32,12 @@ use std::time::Duration;
 
 pub use self::{
     binaries::{binary, repository},
+    certificates::{Authority, Credential},
     client::{Client, ClientError, Head, Response},
     curl::{Fetched, curl, curl_get},
     daemon::{Daemon, Launcher},
     gate::Gate,
+    journal::{Journal, JournalEntry},
     link::{Link, Pattern},
     load::{Load, Reuse, Tally},
     manager::Manager,

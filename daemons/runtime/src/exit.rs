@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use crate::config::ConfigErrors;
+use crate::{config::ConfigErrors, log};
 
 /// The daemon failed, at start or later.
 pub const FAILED: u8 = 1;
@@ -40,6 +40,11 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 }
 
 fn print(text: &str) {
-    // Where stderr is closed, nobody can be told.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    // Where the journal takes what comes on stderr, this is how it is told an error (sd-daemon(3)).
+    let priority = if log::is_journal() { "<3>" } else { "" };
+    let mut stderr = io::stderr().lock();
+    for line in text.lines() {
+        // Where stderr is closed, nobody can be told.
+        let _ = writeln!(stderr, "{priority}{line}");
+    }
 }

@@ -2,10 +2,12 @@
 //! otherwise. The filter can be changed while the process runs.
 
 use std::{
+    backtrace::Backtrace,
     env,
     io::{self, IsTerminal},
     mem, panic,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
     time::Duration,
 };
 
@@ -162,9 +164,12 @@ fn journal() -> Result<tracing_journald::Layer, LogError> {
 /// Makes a panic one event instead of several lines on stderr.
 fn log_panics() {
     panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
         let message = panic.payload_as_str().unwrap_or("no message");
-        tracing::error!(place, panic = message, "a task panicked");
+        let thread = thread::current().name().unwrap_or_default().to_owned();
+        // As for debugging it is one line.
+        let backtrace = Backtrace::force_capture();
+        tracing::error!(location, panic = message, thread, ?backtrace, "a task panicked");
     }));
 }
 
