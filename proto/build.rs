@@ -4,12 +4,13 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "selat/v1/daemon.proto",
     "selat/v1/web.proto",
     "selat/v1/echo.proto",
     "selat/v1/cache.proto",
     "selat/v1/relay.proto",
+    "selat/v1/state.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

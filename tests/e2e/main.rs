@@ -16,6 +16,7 @@ mod drain;
 mod filling;
 mod interim;
 mod journal;
+mod keep;
 mod lab;
 mod last_good;
 mod parts;

@@ -23,7 +23,7 @@ pub struct Launcher {
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
     descriptors: Vec<Descriptor>,
-    manager: Option<Manager>,
+    manager: Option<Arc<Manager>>,
 }
 
 impl Launcher {
@@ -63,10 +63,12 @@ impl Launcher {
         self
     }
 
-    /// Plays the service manager that the daemon reports to.
+    /// Plays the service manager that the daemon reports to, and that passes in what an earlier one left with it.
     #[must_use]
-    pub fn managed(mut self, manager: Manager) -> Self {
+    pub fn managed(mut self, manager: impl Into<Arc<Manager>>) -> Self {
+        let manager = manager.into();
         self.variables.extend(manager.variables());
+        self.descriptors.extend(manager.stored());
         self.manager = Some(manager);
         self
     }
@@ -120,7 +122,7 @@ impl Launcher {
         (status, process.whole_log())
     }
 
-    fn spawn(self) -> (Process, Arc<TempDir>, Option<Manager>) {
+    fn spawn(self) -> (Process, Arc<TempDir>, Option<Arc<Manager>>) {
         let program = binary(self.program);
         let command = match self.descriptors.as_slice() {
             [] => Command::new(program),
@@ -129,7 +131,7 @@ impl Launcher {
         self.run(command)
     }
 
-    fn run(self, mut command: Command) -> (Process, Arc<TempDir>, Option<Manager>) {
+    fn run(self, mut command: Command) -> (Process, Arc<TempDir>, Option<Arc<Manager>>) {
         let config_file = self.config_file();
         if !config_file.exists() {
             fs::write(&config_file, self.config).unwrap();
@@ -157,7 +159,7 @@ pub struct Daemon {
     directory: Arc<TempDir>,
     config_file: PathBuf,
     control: PathBuf,
-    manager: Option<Manager>,
+    manager: Option<Arc<Manager>>,
 }
 
 impl Daemon {
@@ -245,6 +247,12 @@ impl Daemon {
     /// Asks it to stop, without waiting.
     pub fn terminate(&self) {
         self.process.signal(Signal::TERM);
+    }
+
+    /// Ends it with no chance to do anything.
+    pub fn kill(&mut self) {
+        self.process.signal(Signal::KILL);
+        self.process.exit_status();
     }
 
     /// Waits until it has ended.

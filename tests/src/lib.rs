@@ -14,6 +14,7 @@ mod certificates;
 mod client;
 mod curl;
 mod daemon;
+mod flow;
 mod gate;
 mod journal;
 mod link;
@@ -36,6 +37,7 @@ pub use self::{
     client::{Client, ClientError, Head, Response},
     curl::{Fetched, curl, curl_get},
     daemon::{Daemon, Launcher},
+    flow::Flow,
     gate::Gate,
     journal::{Journal, JournalEntry},
     link::{Link, Pattern},

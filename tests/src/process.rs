@@ -28,8 +28,6 @@ const GRACE: Duration = Duration::from_secs(10);
 const SHOWN_LINES: usize = 30;
 /// Number of the first descriptor passed to a process (sd_listen_fds(3)).
 const FIRST_PASSED: i32 = 3;
-/// Descriptors are kept above this number until they are passed, out of each other's way.
-const ABOVE_PASSED: i32 = 64;
 
 /// A descriptor to be passed to a process, with the name of its role.
 #[derive(Debug)]
@@ -155,9 +153,11 @@ impl fmt::Debug for Process {
 #[expect(unsafe_code, reason = "only the child can put descriptors in their places")]
 pub(crate) fn with_descriptors(program: &std::path::Path, descriptors: &[Descriptor]) -> Command {
     let names: Vec<_> = descriptors.iter().map(|descriptor| descriptor.name.as_str()).collect();
+    // Out of each other's way.
+    let above = FIRST_PASSED + i32::try_from(descriptors.len()).unwrap();
     let high: Vec<OwnedFd> = descriptors
         .iter()
-        .map(|descriptor| fcntl_dupfd_cloexec(&descriptor.fd, ABOVE_PASSED).unwrap())
+        .map(|descriptor| fcntl_dupfd_cloexec(&descriptor.fd, above).unwrap())
         .collect();
     // A shell knows the pid that the program will have; nothing else can set it in time.
     let mut command = Command::new("/bin/sh");

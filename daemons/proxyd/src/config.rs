@@ -40,6 +40,12 @@ const OBJECT_BYTES_MAX: u64 = 16 << 20;
 /// Content that may be on its way into the cache.
 const FILLING_BYTES: u64 = 64 << 20;
 
+/// UDP sessions that a restart does not end: the shipped unit allows for 24 descriptors more.
+const KEPT_SESSIONS: usize = 1000;
+
+/// Most of them: their names are passed in one environment variable, which may have 128 KiB.
+const KEPT_SESSIONS_MAX: usize = 4000;
+
 /// A configuration that cannot be invalid.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -84,6 +90,7 @@ struct RelayLimits {
     udp_idle: Duration,
     udp_sessions: u32,
     udp_sessions_per_client: u32,
+    udp_kept: usize,
     tcp_idle: Duration,
     tcp_connections: u32,
     tcp_connections_per_client: u32,
@@ -170,6 +177,11 @@ impl Config {
         &self.shown
     }
 
+    /// Most UDP sessions that the service manager keeps for the next instance.
+    pub(crate) fn kept_sessions_max(&self) -> usize {
+        self.relay.udp_kept
+    }
+
     /// What a UDP listener may do.
     pub(crate) fn udp_relay(&self, upstream: UpstreamAddr) -> UdpConfig {
         let limits = Limits {
@@ -203,6 +215,11 @@ impl RelayLimits {
                 "relay.udp_sessions_per_client",
                 &count,
                 Limits::SESSIONS_PER_CLIENT_MAX,
+            ),
+            udp_kept: layers.one(
+                "relay.udp_kept",
+                text::number_within(0, KEPT_SESSIONS_MAX),
+                KEPT_SESSIONS,
             ),
             tcp_idle: layers.one("relay.tcp_idle", timeout(), TcpConfig::IDLE_TIMEOUT),
             tcp_connections: layers.one(

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use selat_runtime::counters::Tally;
+use selat_runtime::counters::{Counter, Tally};
 
 /// Buckets for each doubling, as a power of two.
 const SPLIT_BITS: u32 = 3;
@@ -22,6 +22,11 @@ impl Latency {
     /// Counts one time.
     pub(crate) fn record(&self, elapsed: Duration) {
         self.0.increment(bucket(elapsed));
+    }
+
+    /// Shows the counter of every bucket, by `prefix` and its index.
+    pub(crate) fn visit(&self, prefix: &str, visit: &mut dyn FnMut(&str, &Counter)) {
+        self.0.visit(prefix, 0..BUCKETS, visit);
     }
 
     /// Times counted in the bucket at `index`.

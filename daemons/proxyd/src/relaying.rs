@@ -2,6 +2,7 @@
 
 use std::{
     marker::PhantomData,
+    mem,
     net::{SocketAddr, TcpListener, UdpSocket},
     sync::Arc,
 };
@@ -51,11 +52,13 @@ pub(crate) trait Transport {
 
 /// The listeners of one transport.
 #[derive(Debug)]
-pub(crate) struct Relaying<T> {
+pub(crate) struct Relaying<T: Transport> {
     relay: Arc<Relay>,
     workers: Arc<Workers>,
     listeners: Listeners,
     open: Vec<Open>,
+    /// Bound at the start, and not relayed before [`Relaying::begin`].
+    waiting: Vec<Prepared<T::Socket>>,
     transport: PhantomData<T>,
 }
 
@@ -80,19 +83,20 @@ impl<T: Transport> Relaying<T> {
             workers: Arc::clone(workers),
             listeners: Listeners::new(T::ROLE),
             open: Vec::new(),
+            waiting: Vec::new(),
             transport: PhantomData,
         }
     }
 
-    /// Binds what `config` has, or takes what was passed in.
-    pub(crate) fn begin<E>(&mut self, config: &Config, sockets: &mut Inherited) -> Result<(), E>
+    /// Binds what `config` has, or takes what was passed in; relays nothing yet.
+    pub(crate) fn bind<E>(&mut self, config: &Config, sockets: &mut Inherited) -> Result<(), E>
     where
         E: From<ListenError> + From<NoUpstream>,
     {
         let wanted = T::wanted(config);
         let addresses: Vec<_> = wanted.iter().map(|forwarding| forwarding.listen).collect();
         let bound = T::bind_or_inherit(&addresses, self.workers.count(), sockets)?;
-        let prepared = bound
+        self.waiting = bound
             .into_iter()
             .enumerate()
             .map(|(index, bound)| {
@@ -105,8 +109,13 @@ impl<T: Transport> Relaying<T> {
                 Ok::<_, E>(Prepared { forwarding, bound })
             })
             .collect::<Result<Vec<_>, _>>()?;
-        self.open(config, prepared);
         Ok(())
+    }
+
+    /// Relays on what was bound at the start.
+    pub(crate) fn begin(&mut self, config: &Config) {
+        let waiting = mem::take(&mut self.waiting);
+        self.open(config, waiting);
     }
 
     /// Binds what `config` has and is not open yet.

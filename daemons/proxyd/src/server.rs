@@ -6,6 +6,8 @@ use selat_proto::{socket::Daemon as Program, v1};
 use selat_runtime::{
     access::{AccessError, AccessLog},
     control::{Actor, InFlight, Orders},
+    counters::{Counter, Named},
+    keep::LeftSession,
     life::{self, Beginning, LifeError},
     listen::ListenError,
     log::LogControl,
@@ -91,7 +93,7 @@ fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>
     ));
     let shared = Arc::clone(&front);
     let serve = move |stream, client| connection::run(stream, client, Arc::clone(&shared));
-    let http = HttpListeners::start(&config.http, sockets, workers, &front.connections, serve)?;
+    let http = HttpListeners::bind(&config.http, sockets, workers, &front.connections, serve)?;
     let relay = Arc::new(Relay::new(threads));
     let mut server = Server {
         http,
@@ -102,8 +104,8 @@ fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>
         relay,
         config,
     };
-    server.udp.begin::<Error>(&server.config, sockets)?;
-    server.tcp.begin::<Error>(&server.config, sockets)?;
+    server.udp.bind::<Error>(&server.config, sockets)?;
+    server.tcp.bind::<Error>(&server.config, sockets)?;
     Ok(server)
 }
 
@@ -131,6 +133,14 @@ where
 {
     type Config = Config;
     type Command = Command;
+
+    fn begin(&mut self, sessions: Vec<LeftSession>) {
+        self.relay.resume(sessions);
+        self.udp.begin(&self.config);
+        self.relay.drop_unclaimed();
+        self.tcp.begin(&self.config);
+        self.http.begin();
+    }
 
     fn apply(&mut self, next: Config) -> Result<Vec<String>, Box<dyn StdError + Send + Sync>> {
         let changes = self.config.shown().changes(next.shown());
@@ -187,6 +197,25 @@ where
         let relayed = self.relay.ledger().tcp().sum(|thread| thread.sessions.value());
         let connections = self.front.connections.active() + relayed;
         InFlight { connections, deadline: linger + drain }
+    }
+
+    fn visit_counters(&self, visit: &mut dyn FnMut(&str, &Counter)) {
+        self.front.connections.visit_counters(visit);
+        self.front.proxy.counters.visit(visit);
+        self.relay.ledger().udp().visit(visit);
+        self.relay.ledger().tcp().visit(visit);
+    }
+
+    fn kept_sessions_max(&self) -> usize {
+        self.config.kept_sessions_max()
+    }
+
+    async fn kept_sessions(&self, room: usize) -> Vec<LeftSession> {
+        self.relay.kept_sessions(room).await
+    }
+
+    async fn leave(&mut self) -> Vec<LeftSession> {
+        self.relay.leave().await
     }
 
     async fn drain(&mut self) {

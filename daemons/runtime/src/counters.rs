@@ -4,6 +4,8 @@
 use std::{
     array,
     cell::Cell,
+    collections::HashMap,
+    fmt::Display,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -101,6 +103,53 @@ impl<const N: usize> Tally<N> {
     }
 }
 
+/// Counters that have names, by which the next instance of a daemon goes on counting.
+pub trait Named {
+    /// Shows every counter with its name.
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Counter));
+}
+
+impl<const N: usize> Tally<N> {
+    /// Shows the counter of each reason, by `prefix` and the name of the reason, in the order of their index.
+    pub fn visit(
+        &self,
+        prefix: &str,
+        names: impl IntoIterator<Item = impl Display>,
+        visit: &mut dyn FnMut(&str, &Counter),
+    ) {
+        for (counter, name) in self.0.iter().zip(names) {
+            visit(&format!("{prefix}{name}"), counter);
+        }
+    }
+}
+
+/// What was counted until now, by name: of each name the sum, without those that are 0.
+#[must_use]
+pub fn counted(visit_all: impl FnOnce(&mut dyn FnMut(&str, &Counter))) -> HashMap<String, u64> {
+    let mut counted = HashMap::new();
+    visit_all(&mut |name, counter| {
+        let value = counter.value();
+        match counted.get_mut(name) {
+            Some(sum) => *sum += value,
+            None if value > 0 => drop(counted.insert(name.to_owned(), value)),
+            None => {}
+        }
+    });
+    counted
+}
+
+/// Goes on from what was `counted` before: adds each sum to the first counter of its name.
+pub fn count_on(
+    mut counted: HashMap<String, u64>,
+    visit_all: impl FnOnce(&mut dyn FnMut(&str, &Counter)),
+) {
+    visit_all(&mut |name, counter| {
+        if let Some(sum) = counted.remove(name) {
+            counter.add(sum);
+        }
+    });
+}
+
 /// One `T` for each data-plane thread, each on cache lines of its own.
 #[derive(Debug)]
 pub struct PerThread<T>(Box<[CachePadded<T>]>);
@@ -110,6 +159,12 @@ impl<T: Default> PerThread<T> {
     #[must_use]
     pub fn new(threads: usize) -> Self {
         Self((0..threads.max(1)).map(|_| CachePadded::default()).collect())
+    }
+}
+
+impl<T: Named> Named for PerThread<T> {
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Counter)) {
+        self.0.iter().for_each(|thread| thread.visit(visit));
     }
 }
 

@@ -12,6 +12,7 @@ pub mod control;
 pub mod counters;
 pub mod events;
 pub mod exit;
+pub mod keep;
 pub mod last_good;
 pub mod life;
 pub mod listen;

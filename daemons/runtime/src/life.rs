@@ -13,7 +13,9 @@ use crate::{
         self, ControlError, DaemonControl, Orders, Remote, RemoteCalls, RemoteConfig, RemoteError,
         State, Vitals,
     },
+    counters::{count_on, counted},
     events::{EventKind, Events},
+    keep::Keeper,
     last_good::LastGood,
     listen::{self, ControlSocket, ControlSockets, Inherited, ListenError, UnixAddress},
     log::LogControl,
@@ -96,6 +98,7 @@ where
     let (remote, calls) =
         Remote::start(&identity.remote, &mut sockets, ended.clone()).map_err(LifeError::Remote)?;
     let events = Events::default();
+    let (keeper, legacy) = Keeper::begin(&mut sockets);
     let beginning = Beginning {
         workers: &workers,
         sockets: &mut sockets,
@@ -111,6 +114,8 @@ where
     let vitals = Vitals::new(&identity, file, daemon.connections(), access.clone(), log);
     let vitals = Arc::new(vitals);
     let (orders, queue) = Orders::queue();
+    count_on(legacy.counters, |visit| daemon.visit_counters(visit));
+    daemon.begin(legacy.sessions);
     let incoming = (&control_sockets, calls);
     let control = ControlPlane::start(&daemon, incoming, &vitals, &events, orders, ended)
         .map_err(LifeError::Control)?;
@@ -136,6 +141,7 @@ where
         shutdown,
         vitals,
         events,
+        keeper,
     };
     tokio::select! {
         () = serve_and_drain(&mut daemon, supervision) => {}
@@ -151,11 +157,12 @@ where
     Ok(())
 }
 
-/// Carries out orders until the last one, and finishes what is in flight.
-async fn serve_and_drain<D: Daemon>(daemon: &mut D, supervision: Supervision<'_, D::Command>) {
-    let (vitals, events) = (Arc::clone(&supervision.vitals), supervision.events.clone());
-    let shutdown = supervision.shutdown.clone();
-    let asked_by = match supervise(daemon, supervision).await {
+/// Carries out orders until the last one, finishes what is in flight, and leaves what is for the next instance.
+async fn serve_and_drain<D: Daemon>(daemon: &mut D, mut supervision: Supervision<'_, D::Command>) {
+    let end = supervise(daemon, &mut supervision).await;
+    // Whoever gives another order is told that it comes too late.
+    let Supervision { vitals, events, shutdown, keeper, .. } = supervision;
+    let asked_by = match end {
         End::Stop => {
             notify::stopping();
             String::new()
@@ -170,12 +177,22 @@ async fn serve_and_drain<D: Daemon>(daemon: &mut D, supervision: Supervision<'_,
     info!("draining");
     events.tell(EventKind::Draining, asked_by, "finishing what is in flight");
     daemon.drain().await;
+    leave(daemon, keeper).await;
     if !shutdown.is_cancelled() {
         notify::status("drained, serves again once it is restarted");
         vitals.update(|current| current.state = State::Drained);
         info!("drained");
         events.tell(EventKind::Drained, "", "nothing is in flight any more");
         shutdown.cancelled().await;
+    }
+}
+
+/// Ends the sessions, and has what outlives this instance kept for the next one.
+async fn leave<D: Daemon>(daemon: &mut D, keeper: Option<Keeper>) {
+    let sessions = daemon.leave().await;
+    if let Some(keeper) = keeper {
+        let counters = counted(|visit| daemon.visit_counters(visit));
+        keeper.finish(counters, sessions, daemon.kept_sessions_max()).await;
     }
 }
 

@@ -1,8 +1,14 @@
 //! What the service manager is told (sd_notify(3)). Without one, telling does nothing.
 
-use std::time::Duration;
+use std::{
+    env, io,
+    os::fd::{AsFd, BorrowedFd},
+    time::Duration,
+};
 
+use rustix::pipe::{PipeFlags, pipe_with};
 use sd_notify::NotifyState;
+use tokio::{io::AsyncReadExt, net::unix::pipe, time};
 
 /// Serving, and how it fares in a sentence.
 pub fn ready(status: &str) {
@@ -37,6 +43,40 @@ pub fn alive() {
 #[must_use]
 pub fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled()
+}
+
+/// Whether there is a service manager that listens.
+#[must_use]
+pub fn is_heard() -> bool {
+    env::var_os("NOTIFY_SOCKET").is_some()
+}
+
+/// Has the service manager keep a copy of `fd` under `name`, for the next instance; whatever becomes of the
+/// socket's peer: an error that is pending on it is no reason to let go of it.
+pub(crate) fn store(name: &str, fd: BorrowedFd<'_>) {
+    let states = [NotifyState::FdStore, NotifyState::Custom("FDPOLL=0"), NotifyState::FdName(name)];
+    if let Err(error) = sd_notify::notify_with_fds(&states, &[fd]) {
+        tracing::warn!(%error, name, "cannot have the service manager keep a descriptor");
+    }
+}
+
+/// Has it let go of what it keeps under `name`.
+pub(crate) fn forget(name: &str) {
+    send(&[NotifyState::FdStoreRemove, NotifyState::FdName(name)]);
+}
+
+/// Waits until it has taken in all that it was told before, `patience` at most (sd_notify_barrier(3)).
+///
+/// # Errors
+/// It has not, or nobody listens.
+pub(crate) async fn barrier(patience: Duration) -> io::Result<()> {
+    let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+    sd_notify::notify_with_fds(&[NotifyState::Custom("BARRIER=1")], &[theirs.as_fd()])?;
+    drop(theirs);
+    let mut ours = pipe::Receiver::from_owned_fd(ours)?;
+    // The end comes once nobody holds theirs any more.
+    time::timeout(patience, ours.read_u8()).await.map(|_| ())?;
+    Ok(())
 }
 
 fn send(states: &[NotifyState<'_>]) {

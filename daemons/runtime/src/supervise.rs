@@ -16,8 +16,10 @@ use crate::{
     access::AccessLog,
     config::{ConfigErrors, Sources},
     control::{Actor, Command, InFlight, Order, Orders, Reloaded, Remote, State, Vitals},
+    counters::{Counter, counted},
     events::{EventKind, Events},
     exit,
+    keep::{self, Keeper, LeftSession},
     last_good::LastGood,
     log::{Change, LogError, Revert},
     notify,
@@ -35,6 +37,9 @@ pub trait Daemon {
     type Config: ProcessConfig;
     /// What only this daemon can be ordered to do.
     type Command: fmt::Debug + Send + 'static;
+
+    /// Begins to serve what it has bound, and goes on with the sessions of the instance before.
+    fn begin(&mut self, sessions: Vec<LeftSession>);
 
     /// Puts `config` in force, whole or not at all, and says what differs from the one before, one sentence
     /// each.
@@ -61,8 +66,25 @@ pub trait Daemon {
     /// What a drain that begins now waits for.
     fn in_flight(&self) -> InFlight;
 
-    /// Ends what is in flight, and what does not end by its deadline.
+    /// Ends what is in flight, and what does not end by its deadline. Sessions go on until [`Daemon::leave`].
     fn drain(&mut self) -> impl Future<Output = ()>;
+
+    /// Shows every counter that outlives the process.
+    fn visit_counters(&self, visit: &mut dyn FnMut(&str, &Counter));
+
+    /// Most sessions that the service manager is to keep for the next instance.
+    fn kept_sessions_max(&self) -> usize {
+        0
+    }
+
+    /// The sessions that it keeps, and as many others as there is `room` for, with their sockets.
+    fn kept_sessions(&self, room: usize) -> impl Future<Output = Vec<LeftSession>> {
+        let _ = room;
+        future::ready(Vec::new())
+    }
+
+    /// Serves no session any more and leaves those that the next instance can go on with, all with their sockets.
+    fn leave(&mut self) -> impl Future<Output = Vec<LeftSession>>;
 }
 
 /// Why a reload changed nothing.
@@ -95,6 +117,8 @@ pub struct Supervision<'a, C> {
     pub vitals: Arc<Vitals>,
     /// Whom it tells what happens.
     pub events: Events,
+    /// Who keeps what outlives it, if anyone does.
+    pub keeper: Option<Keeper>,
 }
 
 /// What a supervision ends with.
@@ -109,10 +133,12 @@ pub enum End {
 /// Carries out orders until the one that is the last.
 pub async fn supervise<D: Daemon>(
     daemon: &mut D,
-    mut supervision: Supervision<'_, D::Command>,
+    supervision: &mut Supervision<'_, D::Command>,
 ) -> End {
     let mut status = time::interval(STATUS_INTERVAL);
     status.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut keeping = time::interval(keep::INTERVAL);
+    keeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut revert: Option<Revert> = None;
     loop {
         tokio::select! {
@@ -127,6 +153,7 @@ pub async fn supervise<D: Daemon>(
                 let _ = supervision.reload(daemon, false, Actor::Signal);
             }
             _ = status.tick() => notify::status(&supervision.vitals.sentence()),
+            _ = keeping.tick(), if supervision.keeper.is_some() => supervision.keep(daemon).await,
             filter = due(&mut revert) => {
                 let _ = supervision.set_log_level(&filter, Actor::Timer);
             }
@@ -135,6 +162,15 @@ pub async fn supervise<D: Daemon>(
 }
 
 impl<C: fmt::Debug> Supervision<'_, C> {
+    /// Brings what outlives the daemon up to date.
+    async fn keep<D: Daemon<Command = C>>(&mut self, daemon: &D) {
+        if let Some(keeper) = &mut self.keeper {
+            let room = keeper.room(daemon.kept_sessions_max());
+            let sessions = daemon.kept_sessions(room).await;
+            keeper.update(counted(|visit| daemon.visit_counters(visit)), sessions);
+        }
+    }
+
     fn carry_out<D: Daemon<Command = C>>(
         &mut self,
         daemon: &mut D,

@@ -76,8 +76,9 @@ impl Server {
         };
         let any = "127.0.0.1:0".parse().unwrap();
         let mut sockets = Inherited::none();
-        let listeners =
-            HttpListeners::start(&[any], &mut sockets, &workers, &connections, serve).unwrap();
+        let mut listeners =
+            HttpListeners::bind(&[any], &mut sockets, &workers, &connections, serve).unwrap();
+        listeners.begin();
         let address = listeners.listed().next().unwrap().address.parse().unwrap();
         Self { connections, address, _open: Box::new((workers, listeners)) }
     }

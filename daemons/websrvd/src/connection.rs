@@ -16,7 +16,7 @@ use http_body::{Frame, SizeHint};
 use hyper::{body::Incoming, service::service_fn};
 use selat_runtime::{
     access::{AccessLog, Entry},
-    counters::{Counter, PerThread, Tally},
+    counters::{Counter, Named, PerThread, Tally},
     serve::{self, Connections},
 };
 use tokio::net::TcpStream;
@@ -40,6 +40,17 @@ pub(crate) struct WebCounters {
     pub(crate) uploaded_bytes: Counter,
     /// Bodies that ended before their announced length.
     pub(crate) bodies_cut: Counter,
+}
+
+impl Named for WebCounters {
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Counter)) {
+        self.outcomes.visit("web.", Outcome::NAMES, visit);
+        visit("web.body_bytes", &self.body_bytes);
+        let measured = MeasureOutcome::ALL.map(MeasureOutcome::as_str);
+        self.measured.visit("web.measured.", measured, visit);
+        visit("web.uploaded_bytes", &self.uploaded_bytes);
+        visit("web.bodies_cut", &self.bodies_cut);
+    }
 }
 
 /// What all connections share.

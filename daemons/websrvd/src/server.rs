@@ -6,6 +6,7 @@
 use std::{
     convert::Infallible,
     error::Error as StdError,
+    future, mem,
     net::{SocketAddr, UdpSocket},
     sync::Arc,
 };
@@ -15,7 +16,8 @@ use selat_proto::{socket::Daemon as Program, v1};
 use selat_runtime::{
     access::{AccessError, AccessLog},
     control::{Actor, InFlight, Orders},
-    counters::PerThread,
+    counters::{Counter, Named, PerThread},
+    keep::LeftSession,
     life::{self, Beginning, LifeError},
     listen::{self, Bound, ChangeError, ListenError, Listeners},
     log::LogControl,
@@ -80,6 +82,8 @@ struct Server<S> {
     reflection: Arc<ArcSwap<Reflection>>,
     http: HttpListeners<S>,
     echo: Listeners,
+    /// Bound at the start, and not answered on before the daemon begins.
+    waiting: Vec<(SocketAddr, Bound<UdpSocket>)>,
 }
 
 fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>, Error> {
@@ -95,10 +99,10 @@ fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>
     let echo = listen::udp("echo", &config.echo, threads, sockets)?;
     let shared = Arc::clone(&web);
     let serve = move |stream, client| connection::serve(Arc::clone(&shared), stream, client);
-    let http = HttpListeners::start(&config.http, sockets, workers, &web.connections, serve)?;
+    let http = HttpListeners::bind(&config.http, sockets, workers, &web.connections, serve)?;
     let asked = config.echo.clone();
     let reflection = Arc::new(ArcSwap::from_pointee(config.reflection()?));
-    let mut server = Server {
+    Ok(Server {
         config,
         workers: Arc::clone(workers),
         log,
@@ -107,9 +111,8 @@ fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>
         reflection,
         http,
         echo: Listeners::new("echo"),
-    };
-    server.serve_echo(listen::with_configured(&asked, echo));
-    Ok(server)
+        waiting: listen::with_configured(&asked, echo),
+    })
 }
 
 impl<S> Server<S> {
@@ -153,6 +156,18 @@ where
 {
     type Config = Config;
     type Command = Infallible;
+
+    fn begin(&mut self, _sessions: Vec<LeftSession>) {
+        let waiting = mem::take(&mut self.waiting);
+        self.serve_echo(waiting);
+        self.http.begin();
+    }
+
+    fn visit_counters(&self, visit: &mut dyn FnMut(&str, &Counter)) {
+        self.web.connections.visit_counters(visit);
+        self.web.counters.visit(visit);
+        self.echoed.visit(visit);
+    }
 
     fn apply(&mut self, next: Config) -> Result<Vec<String>, Box<dyn StdError + Send + Sync>> {
         let changes = self.config.shown().changes(next.shown());
@@ -220,6 +235,10 @@ where
             let cut = self.web.connections.active();
             warn!(cut, deadline = ?drain, "connections were cut off at the deadline");
         }
+    }
+
+    fn leave(&mut self) -> impl Future<Output = Vec<LeftSession>> {
         self.echo.close();
+        future::ready(Vec::new())
     }
 }

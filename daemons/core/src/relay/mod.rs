@@ -15,5 +15,5 @@ mod sessions;
 pub use addr::{ClientAddr, ClientNetwork, UpstreamAddr};
 pub use limits::{Limits, Rate, TokenBucket};
 pub use reason::DropReason;
-pub use session::{Session, SessionId, Traffic};
+pub use session::{Past, Session, SessionId, Traffic};
 pub use sessions::{PAGE_SLOTS, Sessions, Verdict};

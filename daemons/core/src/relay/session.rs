@@ -47,6 +47,21 @@ impl Traffic {
     }
 }
 
+/// What is known of a session of an earlier table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// Who opened it.
+    pub client: ClientAddr,
+    /// When its first datagram came.
+    pub opened: Instant,
+    /// When it last carried anything, either way.
+    pub last_used: Instant,
+    /// From the client to the upstream.
+    pub up: Traffic,
+    /// From the upstream to the client.
+    pub down: Traffic,
+}
+
 /// One client's conversation with the upstream.
 #[derive(Debug)]
 pub struct Session {

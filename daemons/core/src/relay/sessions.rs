@@ -10,7 +10,7 @@ use super::addr::{ClientAddr, ClientNetwork};
 use super::limits::{Limits, TokenBucket};
 use super::order::IdleOrder;
 use super::reason::DropReason;
-use super::session::{Session, SessionId, Traffic};
+use super::session::{Past, Session, SessionId, Traffic};
 
 /// Slots that one call of [`Sessions::page`] walks.
 pub const PAGE_SLOTS: usize = 256;
@@ -73,6 +73,16 @@ impl Sessions {
     /// Whether no session is in the table.
     pub fn is_empty(&self) -> bool {
         self.by_client.is_empty()
+    }
+
+    /// Takes up a session of an earlier table; `None` where its client has one, or the table is full. To be called
+    /// for the least recently used first, and before the table is used.
+    pub fn restore(&mut self, past: Past, now: Instant) -> Option<SessionId> {
+        let is_full = self.len() >= self.limits.sessions_max as usize;
+        if is_full || self.by_client.contains_key(&past.client) {
+            return None;
+        }
+        Some(self.insert(past, now))
     }
 
     /// Decides on a datagram of `len` payload bytes from a client and counts it where it is carried.
@@ -182,25 +192,25 @@ impl Sessions {
     }
 
     fn open(&mut self, client: ClientAddr, len: usize, now: Instant) -> SessionId {
+        let mut up = Traffic::default();
+        up.add(len);
+        let down = Traffic::default();
+        let id = self.insert(Past { client, opened: now, last_used: now, up, down }, now);
+        let session = self.slots[id.slot()].session.as_mut();
+        session.and_then(|session| session.bucket.as_mut()).map(|bucket| bucket.admit(1, now));
+        id
+    }
+
+    fn insert(&mut self, past: Past, now: Instant) -> SessionId {
+        let Past { client, opened, last_used, up, down } = past;
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             self.slots.len() as u32 - 1
         });
         let entry = &mut self.slots[slot as usize];
         let id = SessionId { slot, generation: entry.generation };
-        let mut up = Traffic::default();
-        up.add(len);
-        let mut bucket = self.limits.session_rate.map(|rate| TokenBucket::new(rate, now));
-        bucket.as_mut().map(|bucket| bucket.admit(1, now));
-        entry.session = Some(Session {
-            id,
-            client,
-            opened: now,
-            last_used: now,
-            up,
-            down: Traffic::default(),
-            bucket,
-        });
+        let bucket = self.limits.session_rate.map(|rate| TokenBucket::new(rate, now));
+        entry.session = Some(Session { id, client, opened, last_used, up, down, bucket });
         self.order.push(slot);
         self.by_client.insert(client, slot);
         *self.by_network.entry(client.network()).or_default() += 1;

@@ -63,6 +63,7 @@ fn udp(relay: &Relay) -> UdpRelayStats {
         down_datagrams: counters.sum(|thread| thread.down_datagrams.value()),
         down_bytes: counters.sum(|thread| thread.down_bytes.value()),
         dropped: dropped.into(),
+        sessions_kept: relay.kept(),
     }
 }
 

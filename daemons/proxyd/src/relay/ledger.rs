@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use selat_core::relay::DropReason;
-use selat_runtime::counters::{Counter, Gauge, PerThread, Tally};
+use selat_runtime::counters::{Counter, Gauge, Named, PerThread, Tally};
 
 use super::tcp::RefuseReason;
 
@@ -34,6 +34,29 @@ pub(crate) struct TcpCounters {
     pub(crate) refused: Tally<{ RefuseReason::ALL.len() }>,
 }
 
+impl Named for UdpCounters {
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Counter)) {
+        visit("udp.opened", &self.opened);
+        visit("udp.expired", &self.expired);
+        visit("udp.shed", &self.shed);
+        visit("udp.up_datagrams", &self.up_datagrams);
+        visit("udp.up_bytes", &self.up_bytes);
+        visit("udp.down_datagrams", &self.down_datagrams);
+        visit("udp.down_bytes", &self.down_bytes);
+        self.dropped.visit("udp.dropped.", DropReason::ALL.map(DropReason::as_str), visit);
+    }
+}
+
+impl Named for TcpCounters {
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Counter)) {
+        visit("tcp.opened", &self.opened);
+        visit("tcp.expired", &self.expired);
+        visit("tcp.up_bytes", &self.up_bytes);
+        visit("tcp.down_bytes", &self.down_bytes);
+        self.refused.visit("tcp.refused.", RefuseReason::ALL.map(RefuseReason::as_str), visit);
+    }
+}
+
 /// Every counter of the relay, and the numbers of its sessions.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -60,6 +83,11 @@ impl Ledger {
     /// The TCP relay's, likewise.
     pub(crate) fn tcp(&self) -> &PerThread<TcpCounters> {
         &self.tcp
+    }
+
+    /// Gives no number up to `last`, which earlier instances have given.
+    pub(super) fn go_on_from(&self, last: u64) {
+        self.last_number.fetch_max(last, Relaxed);
     }
 
     /// A number that no other session of this process has, UDP or TCP; from 1.

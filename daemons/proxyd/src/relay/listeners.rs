@@ -1,10 +1,13 @@
 //! Every listener of the relay, as the control plane holds them: starts, changes, closes and reads
 //! them. The data plane never comes here.
 
+use std::mem;
 use std::net::{self, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use selat_runtime::keep::LeftSession;
 use selat_runtime::listen::Bound;
 use selat_runtime::serve::Acceptor;
 use selat_runtime::workers::Workers;
@@ -12,12 +15,13 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
 
 use super::config::{TcpConfig, UdpConfig};
 use super::ledger::Ledger;
 use super::session::{Protocol, SessionInfo};
 use super::tcp::{Stop, TcpListener};
-use super::udp::UdpListener;
+use super::udp::{Clock, Restored, Table, UdpListener};
 
 /// Time for connections to end that are cut.
 const CUT_PATIENCE: Duration = Duration::from_secs(1);
@@ -26,6 +30,9 @@ const CUT_PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Relay {
     ledger: Arc<Ledger>,
+    /// UDP sessions that are kept for the next instance.
+    kept: AtomicU64,
+    udp_tasks: TaskTracker,
     tasks: TaskTracker,
     stop: Stop,
     listeners: Mutex<Listeners>,
@@ -37,6 +44,8 @@ struct Listeners {
     tcp: Vec<TcpListener>,
     /// Closed, but with connections that go on.
     closing: Vec<TcpListener>,
+    /// Of an earlier instance, until the listeners are open that they belong to.
+    restored: Vec<Restored>,
 }
 
 impl Relay {
@@ -44,6 +53,8 @@ impl Relay {
     pub(crate) fn new(threads: usize) -> Self {
         Self {
             ledger: Arc::new(Ledger::new(threads)),
+            kept: AtomicU64::new(0),
+            udp_tasks: TaskTracker::new(),
             tasks: TaskTracker::new(),
             stop: Stop { accepting: CancellationToken::new(), relaying: CancellationToken::new() },
             listeners: Mutex::default(),
@@ -65,10 +76,70 @@ impl Relay {
         let mut listeners = self.listeners();
         // Listeners of one socket each are spread over the threads.
         let first = listeners.udp.len();
-        let (local, sockets) = (bound.address, on_threads(bound.sockets, workers, first));
-        let stop = &self.stop.accepting;
-        let udp = UdpListener::start(local, sockets, config, &self.ledger, &self.tasks, stop);
+        let Bound { address: local, inherited, sockets } = bound;
+        let sockets = on_threads(sockets, workers, first);
+        let is_its_own = |session: &mut Restored| inherited && session.listener == local;
+        let restored = listeners.restored.extract_if(.., is_its_own).collect();
+        let (ledger, tasks) = (&self.ledger, &self.udp_tasks);
+        let udp = UdpListener::start(local, inherited, sockets, config, ledger, tasks, restored);
         listeners.udp.push(udp);
+    }
+
+    /// Has the UDP listeners that are opened next go on with the sessions of an earlier instance.
+    pub(crate) fn resume(&self, left: Vec<LeftSession>) {
+        let (clock, count) = (Clock::at(Instant::now().into_std()), left.len());
+        let restored: Vec<_> =
+            left.into_iter().filter_map(|session| Restored::of(session, clock)).collect();
+        if restored.len() < count {
+            warn!(left = count, usable = restored.len(), "sessions that were left do not fit");
+        }
+        self.ledger.go_on_from(restored.iter().map(|session| session.number).max().unwrap_or(0));
+        self.listeners().restored = restored;
+    }
+
+    /// Ends the sessions of an earlier instance that no listener took up.
+    pub(crate) fn drop_unclaimed(&self) {
+        let unclaimed = mem::take(&mut self.listeners().restored).len();
+        if unclaimed > 0 {
+            info!(sessions = unclaimed, "UDP sessions ended with their listener");
+        }
+    }
+
+    /// The UDP sessions that the next instance can go on with and that are kept for it, and as many others as there
+    /// is room for.
+    pub(crate) async fn kept_sessions(&self, mut room: usize) -> Vec<LeftSession> {
+        let mut sessions = Vec::new();
+        for table in self.lasting_tables() {
+            table.keep(&mut room, &mut sessions).await;
+        }
+        self.kept.store(sessions.len() as u64, Relaxed);
+        sessions
+    }
+
+    /// UDP sessions that are kept for the next instance.
+    pub(crate) fn kept(&self) -> u64 {
+        self.kept.load(Relaxed)
+    }
+
+    /// Stops UDP. Returns all sessions that the next instance can go on with.
+    pub(crate) async fn leave(&self) -> Vec<LeftSession> {
+        let mut sessions = Vec::new();
+        for table in self.lasting_tables() {
+            table.leave(&mut sessions).await;
+        }
+        self.listeners().udp.clear();
+        self.udp_tasks.close();
+        if timeout(CUT_PATIENCE, self.udp_tasks.wait()).await.is_err() {
+            warn!("a UDP relay does not end");
+        }
+        sessions
+    }
+
+    /// The tables of listeners whose socket outlives this process.
+    fn lasting_tables(&self) -> Vec<Table> {
+        let listeners = self.listeners();
+        let lasting = listeners.udp.iter().filter(|listener| listener.is_inherited());
+        lasting.flat_map(UdpListener::tables).collect()
     }
 
     /// Relays from the sockets of one TCP listener, one for each thread.
@@ -147,8 +218,8 @@ impl Relay {
         sessions
     }
 
-    /// Stops: UDP at once, since a datagram is whole; TCP accepts no more and what is open may end by
-    /// itself until `deadline`, then it is reset. Returns whether nothing had to be reset.
+    /// Stops TCP: no more is accepted, and what is open may end by itself until `deadline`, then it is reset.
+    /// Returns whether nothing had to be reset. UDP goes on until [`Relay::leave`].
     pub(crate) async fn drain(&self, deadline: Instant) -> bool {
         self.stop.accepting.cancel();
         self.tasks.close();

@@ -48,6 +48,13 @@ impl Inherited {
         taken.into_iter().map(|(_, fd)| fd).collect()
     }
 
+    /// Takes what has a name with this prefix, each with the rest of its name.
+    pub fn take_prefixed(&mut self, prefix: &str) -> Vec<(String, OwnedFd)> {
+        let rest = |name: &str| name.strip_prefix(prefix).map(ToOwned::to_owned);
+        let taken = self.0.extract_if(.., |(name, _)| name.starts_with(prefix));
+        taken.filter_map(|(name, fd)| Some((rest(&name)?, fd))).collect()
+    }
+
     /// The names that nothing took.
     pub fn left(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())

@@ -1,7 +1,7 @@
 //! The HTTP listeners of a daemon: opened when it begins, some opened and some closed by a reload.
 
 use std::{
-    io,
+    io, mem,
     net::{self, SocketAddr},
     sync::Arc,
 };
@@ -36,6 +36,8 @@ pub enum HttpListenError {
 #[derive(Debug)]
 pub struct HttpListeners<S> {
     listeners: Listeners,
+    /// Bound at the start, and not served before [`HttpListeners::begin`].
+    waiting: Vec<Prepared>,
     workers: Arc<Workers>,
     connections: Arc<Connections>,
     serve: S,
@@ -53,11 +55,11 @@ where
     S: Fn(TcpStream, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    /// Listens on the sockets that were passed in, or else at `addresses`.
+    /// Takes the sockets that were passed in, or else binds `addresses`; serves none of them yet.
     ///
     /// # Errors
     /// [`HttpListenError`] for the first socket that cannot be had.
-    pub fn start(
+    pub fn bind(
         addresses: &[SocketAddr],
         sockets: &mut Inherited,
         workers: &Arc<Workers>,
@@ -66,15 +68,19 @@ where
     ) -> Result<Self, HttpListenError> {
         let bound = listen::tcp(ROLE, addresses, workers.count(), sockets)?;
         let bound = listen::with_configured(addresses, bound);
-        let prepared = prepare(bound, workers)?;
-        let mut listeners = Self {
+        Ok(Self {
             listeners: Listeners::new(ROLE),
+            waiting: prepare(bound, workers)?,
             workers: Arc::clone(workers),
             connections: Arc::clone(connections),
             serve,
-        };
-        listeners.open(prepared);
-        Ok(listeners)
+        })
+    }
+
+    /// Accepts connections on what was bound at the start.
+    pub fn begin(&mut self) {
+        let waiting = mem::take(&mut self.waiting);
+        self.open(waiting);
     }
 
     /// Binds what `wanted` has and is not open yet.

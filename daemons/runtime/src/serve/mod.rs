@@ -37,7 +37,7 @@ pub use self::{
     interim::{InterimSender, Interims},
     listeners::{HttpListenError, HttpListeners, Prepared},
 };
-use crate::counters::{Counter, Gauge, PerThread};
+use crate::counters::{Counter, Gauge, Named, PerThread};
 
 /// Limits of what one client may do, and how long it may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,13 @@ struct ConnectionCounters {
     accepted: Counter,
     active: Gauge,
     requests: Counter,
+}
+
+impl Named for ConnectionCounters {
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Counter)) {
+        visit("http.accepted", &self.accepted);
+        visit("http.requests", &self.requests);
+    }
 }
 
 /// The connections of a daemon's HTTP listeners: how many there are and may be.
@@ -126,6 +133,11 @@ impl Connections {
     /// Counts one request.
     pub fn count_request(&self) {
         self.counters.here().requests.increment();
+    }
+
+    /// What is counted of them and outlives the process.
+    pub fn visit_counters(&self, visit: &mut dyn FnMut(&str, &Counter)) {
+        self.counters.visit(visit);
     }
 
     /// How the connections are told to end.

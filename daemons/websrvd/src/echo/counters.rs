@@ -1,6 +1,6 @@
 //! What an echo counts, and the reasons for which it does not answer.
 
-use selat_runtime::counters::{Counter, Tally};
+use selat_runtime::counters::{Counter, Named, Tally};
 use selat_runtime::udp::{Received, Sent};
 
 /// Why a datagram was not answered.
@@ -74,6 +74,18 @@ pub(crate) struct EchoCounters {
     pub(crate) sessions: Counter,
     /// Datagrams not answered, by [`DropReason::index`].
     pub(crate) dropped: Tally<{ DropReason::ALL.len() }>,
+}
+
+impl Named for EchoCounters {
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Counter)) {
+        visit("echo.received", &self.received);
+        visit("echo.received_bytes", &self.received_bytes);
+        visit("echo.answered", &self.answered);
+        visit("echo.answered_bytes", &self.answered_bytes);
+        visit("echo.reflected", &self.reflected);
+        visit("echo.sessions", &self.sessions);
+        self.dropped.visit("echo.dropped.", DropReason::ALL.map(DropReason::as_str), visit);
+    }
 }
 
 impl EchoCounters {

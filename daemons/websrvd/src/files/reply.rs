@@ -59,6 +59,22 @@ impl Outcome {
     /// How many there are.
     pub(crate) const COUNT: usize = Self::Failed.index() + 1;
 
+    /// What each is called from one instance of the daemon to the next, in the order of [`Outcome::index`].
+    pub(crate) const NAMES: [&str; Self::COUNT] = [
+        "file",
+        "range",
+        "not_modified",
+        "redirect",
+        "not_found",
+        "method_refused",
+        "bad_target",
+        "target_too_long",
+        "precondition_failed",
+        "range_refused",
+        "overloaded",
+        "failed",
+    ];
+
     /// Place of this outcome in an array of counters.
     pub(crate) const fn index(self) -> usize {
         self as usize

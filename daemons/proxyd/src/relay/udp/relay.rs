@@ -3,22 +3,23 @@
 
 use std::io;
 use std::net::{self, IpAddr};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::pin::pin;
 use std::sync::Arc;
 
 use selat_core::relay::{ClientAddr, DropReason, Session, SessionId, Sessions, Verdict};
 use selat_runtime::counters::Counter;
+use selat_runtime::keep::LeftSession;
 use selat_runtime::udp::{
     BATCH_DATAGRAMS, Batch, DatagramSocket, Received, receive_now, send_connected,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::PageRequest;
+use super::Question;
+use super::kept::{self, Clock, Restored};
 use super::upstreams::Upstreams;
 use crate::relay::config::UdpConfig;
 use crate::relay::ledger::{Ledger, UdpCounters};
@@ -56,8 +57,9 @@ impl UdpRelay {
         shares: u32,
         config: UdpConfig,
         ledger: Arc<Ledger>,
+        restored: Vec<Restored>,
     ) -> io::Result<Self> {
-        Ok(Self {
+        let mut relay = Self {
             socket: DatagramSocket::new(socket)?,
             config,
             shares,
@@ -68,25 +70,24 @@ impl UdpRelay {
             routes: Vec::new(),
             ledger,
             starved: false,
-        })
+        };
+        relay.restore(restored);
+        Ok(relay)
     }
 
-    /// Relays until `stop`, or until its listener is dropped.
+    /// Relays until it is told to leave, or its listener is dropped.
     pub(super) async fn run(
         mut self,
-        mut asked: mpsc::Receiver<PageRequest>,
+        mut asked: mpsc::Receiver<Question>,
         mut configured: watch::Receiver<UdpConfig>,
-        stop: CancellationToken,
     ) {
-        let mut stopped = pin!(stop.cancelled());
         let mut expiry = pin!(sleep_until(Instant::now()));
         let mut armed = false;
         loop {
             let carried = tokio::select! {
-                () = &mut stopped => break,
-                request = asked.recv() => match request {
-                    Some(request) => self.answer(request),
-                    None => break,
+                question = asked.recv() => match question.map(|question| self.answer(question)) {
+                    Some(ControlFlow::Continue(())) => 0,
+                    Some(ControlFlow::Break(())) | None => break,
                 },
                 Ok(()) = configured.changed() => {
                     self.configure(*configured.borrow_and_update());
@@ -281,14 +282,65 @@ impl UdpRelay {
         self.sessions.set_limits(config.limits.share(self.shares), now());
     }
 
-    /// Answers the control plane, which carries no datagram.
-    fn answer(&self, request: PageRequest) -> usize {
+    /// Goes on with the sessions of an earlier instance.
+    fn restore(&mut self, mut restored: Vec<Restored>) {
+        restored.sort_by_key(|session| session.past.last_used);
+        for Restored { number, upstream, local, past, socket, .. } in restored {
+            let Some(id) = self.sessions.restore(past, now()) else { continue };
+            match self.upstreams.adopt(id, number, upstream, local, socket) {
+                Ok(()) => self.counters().sessions.increment(),
+                Err(error) => {
+                    debug!(session = number, %error, "cannot go on with a UDP session");
+                    self.sessions.close(id);
+                }
+            }
+        }
+    }
+
+    /// Answers the control plane; breaks off where nothing is to be relayed any more.
+    fn answer(&mut self, question: Question) -> ControlFlow<()> {
         let now = now();
-        let page = self.sessions.page(request.index);
-        let page = page.map(|page| page.filter_map(|session| self.info(session, now)).collect());
         // Whoever asked may have gone.
-        let _ = request.answer.send(page);
-        0
+        match question {
+            Question::Page { index, answer } => {
+                let page = self.sessions.page(index);
+                let infos = |session| self.info(session, now);
+                let _ = answer.send(page.map(|page| page.filter_map(infos).collect()));
+            }
+            Question::Kept { index, room, answer } => {
+                let _ = answer.send(self.keep(index, room, Clock::at(now)));
+            }
+            Question::Leave { answer } => {
+                let _ = answer.send(self.leave(Clock::at(now)));
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The sessions of a page that are kept, and as many others as there is room for.
+    fn keep(&mut self, index: usize, mut room: usize, clock: Clock) -> Option<Vec<LeftSession>> {
+        let (local, upstreams) = (self.socket.local_addr(), &mut self.upstreams);
+        let page = self.sessions.page(index)?;
+        let kept = page.filter_map(|session| {
+            let new = if room > 0 { upstreams.keep(session.id()) } else { None };
+            room -= usize::from(new.is_some());
+            let upstream = upstreams.find(session.id()).filter(|upstream| upstream.is_kept())?;
+            Some(kept::left(session, upstream, local, clock, new))
+        });
+        Some(kept.collect())
+    }
+
+    /// All sessions, with their sockets.
+    fn leave(&self, clock: Clock) -> Vec<LeftSession> {
+        let local = self.socket.local_addr();
+        let pages = (0..).map_while(|index| self.sessions.page(index)).flatten();
+        let left = pages.filter_map(|session| {
+            let upstream = self.upstreams.find(session.id())?;
+            let socket = upstream.socket.try_clone().ok()?;
+            Some(kept::left(session, upstream, local, clock, Some(socket.into())))
+        });
+        left.collect()
     }
 
     fn info(&self, session: &Session, now: std::time::Instant) -> Option<SessionInfo> {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{self, IpAddr};
+use std::os::fd::OwnedFd;
 
 use selat_core::relay::{SessionId, UpstreamAddr};
 use selat_runtime::udp::SocketSet;
@@ -16,6 +17,15 @@ pub(super) struct Upstream {
     /// Address that the client sent to, which its replies must come from.
     pub(super) local: Option<IpAddr>,
     pub(super) socket: net::UdpSocket,
+    /// Whether the service manager has the socket, too.
+    is_kept: bool,
+}
+
+impl Upstream {
+    /// Whether the service manager has the socket, too.
+    pub(super) const fn is_kept(&self) -> bool {
+        self.is_kept
+    }
 }
 
 /// The upstream sockets of one listener, by the slot of their session.
@@ -39,12 +49,41 @@ impl Upstreams {
         local: Option<IpAddr>,
     ) -> io::Result<()> {
         let socket = connect(addr)?;
-        self.set.add(&socket, id.to_bits())?;
+        self.add(Upstream { id, number, addr, local, socket, is_kept: false })
+    }
+
+    /// Takes up the socket of a session that was restored, whose slot is free. The service manager has it.
+    pub(super) fn adopt(
+        &mut self,
+        id: SessionId,
+        number: u64,
+        addr: UpstreamAddr,
+        local: Option<IpAddr>,
+        socket: net::UdpSocket,
+    ) -> io::Result<()> {
+        self.add(Upstream { id, number, addr, local, socket, is_kept: true })
+    }
+
+    fn add(&mut self, upstream: Upstream) -> io::Result<()> {
+        let id = upstream.id;
+        self.set.add(&upstream.socket, id.to_bits())?;
         if id.slot() >= self.entries.len() {
             self.entries.resize_with(id.slot() + 1, || None);
         }
-        self.entries[id.slot()] = Some(Upstream { id, number, addr, local, socket });
+        self.entries[id.slot()] = Some(upstream);
         Ok(())
+    }
+
+    /// A copy of a session's socket for the service manager, which has it from then on; `None` where it has one, or
+    /// no descriptor is left.
+    pub(super) fn keep(&mut self, id: SessionId) -> Option<OwnedFd> {
+        let upstream = self.entries.get_mut(id.slot())?.as_mut()?;
+        if upstream.id != id || upstream.is_kept {
+            return None;
+        }
+        let copy = upstream.socket.try_clone().ok()?;
+        upstream.is_kept = true;
+        Some(copy.into())
     }
 
     /// The way of a session, `None` after it ended.
