@@ -21,6 +21,7 @@ mod lab;
 mod last_good;
 mod parts;
 mod qos;
+mod qos_http;
 mod relay;
 mod reload;
 mod remote;

@@ -8,7 +8,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use http::HeaderMap;
@@ -44,6 +44,7 @@ impl Request {
 enum Early {
     Interim(Box<Reply>),
     Wait(Gate),
+    Take(Duration),
     HangUp,
 }
 
@@ -51,6 +52,7 @@ enum Early {
 enum Step {
     Piece(Vec<u8>),
     Wait(Gate),
+    Take(Duration),
     Cut,
 }
 
@@ -117,6 +119,20 @@ impl Reply {
         self
     }
 
+    /// Takes this long before its head is sent, as an origin of a known speed does.
+    #[must_use]
+    pub fn after(mut self, time: Duration) -> Self {
+        self.early.push(Early::Take(time));
+        self
+    }
+
+    /// Takes this long here; the head and the pieces before it are sent by then.
+    #[must_use]
+    pub fn pause(mut self, time: Duration) -> Self {
+        self.steps.push(Step::Take(time));
+        self
+    }
+
     /// Waits at a gate; the head and the pieces before it are sent by then.
     #[must_use]
     pub fn wait(mut self, gate: &Gate) -> Self {
@@ -165,6 +181,7 @@ impl Reply {
             match early {
                 Early::Interim(interim) => stream.write_all(interim.head().as_bytes())?,
                 Early::Wait(gate) => gate.pass(),
+                Early::Take(time) => thread::sleep(*time),
                 Early::HangUp => return Ok(false),
             }
         }
@@ -176,6 +193,7 @@ impl Reply {
             match step {
                 Step::Piece(bytes) => self.write_piece(bytes, stream)?,
                 Step::Wait(gate) => gate.pass(),
+                Step::Take(time) => thread::sleep(*time),
                 Step::Cut => return Ok(false),
             }
         }
@@ -193,6 +211,9 @@ impl Reply {
         stream.write_all(&[start.as_bytes(), bytes, b"\r\n"].concat())
     }
 }
+
+/// No target of a request: that of the script for all that have none.
+const ANY: &str = "";
 
 type Script = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
 
@@ -248,6 +269,11 @@ impl Origin {
         self.shared.scripts.lock().unwrap().insert(path.to_owned(), Arc::new(script));
     }
 
+    /// Answers every path that has no answer of its own with what `script` says from now on.
+    pub fn on_any(&self, script: impl Fn(&Request) -> Reply + Send + Sync + 'static) {
+        self.on_request(ANY, script);
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -286,12 +312,17 @@ impl fmt::Debug for Origin {
 }
 
 impl Shared {
+    fn script(&self, target: &str) -> Option<Script> {
+        let scripts = self.scripts.lock().unwrap();
+        scripts.get(target).or_else(|| scripts.get(ANY)).cloned()
+    }
+
     fn serve(&self, stream: &TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let mut reader = BufReader::new(stream);
         let connection = stream.peer_addr()?;
         while let Some(mut request) = read_head(connection, &mut reader)? {
-            let script = self.scripts.lock().unwrap().get(&request.target).cloned();
+            let script = self.script(&request.target);
             let reply = script.map_or_else(|| Reply::status(404), |script| script(&request));
             if reply.reads_content {
                 request.content = read_content(&request, &mut reader)?;

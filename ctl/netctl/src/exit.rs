@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+use selat_qos::load::LoadError;
 use selat_qos::schedule::ScheduleError;
 use selat_qos::session::SpecError;
 use selat_qos::sweep::SweepError;
@@ -11,7 +12,7 @@ use selat_qos::sweep::SweepError;
 use crate::client::ControlError;
 use crate::cmd::qos::Unmet;
 use crate::cmd::restart::UnitError;
-use crate::http::HttpError;
+use crate::http::{self, HttpError};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ pub(crate) struct Misuse(pub(crate) &'static str);
 pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
         let control = cause.downcast_ref::<ControlError>().and_then(ControlError::hint);
-        let http = || cause.downcast_ref::<HttpError>().and_then(HttpError::hint);
+        let http = || cause.downcast_ref::<HttpError>().and_then(http::hint);
         let unmet = || cause.downcast_ref::<Unmet>().and_then(Unmet::hint);
         let unit = || cause.downcast_ref::<UnitError>().map(UnitError::hint);
         control.or_else(http).or_else(unmet).or_else(unit)
@@ -77,13 +78,15 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
         return Some(error.exit());
     }
     if let Some(error) = cause.downcast_ref::<HttpError>() {
-        return Some(error.exit());
+        return Some(http::exit(error));
     }
     if let Some(error) = cause.downcast_ref::<Unmet>() {
         return Some(error.exit());
     }
-    let is_measure =
-        cause.is::<ScheduleError>() || cause.is::<SpecError>() || cause.is::<SweepError>();
+    let is_measure = cause.is::<ScheduleError>()
+        || cause.is::<SpecError>()
+        || cause.is::<SweepError>()
+        || cause.is::<LoadError>();
     if cause.is::<Misuse>() || is_measure {
         return Some(Exit::Usage);
     }

@@ -11,8 +11,11 @@
 pub mod analysis;
 pub mod compare;
 pub mod grade;
+pub mod http;
+pub mod load;
 pub mod report;
 pub mod sample;
 pub mod schedule;
 pub mod session;
 pub mod sweep;
+pub mod two_sample;

@@ -2,7 +2,9 @@
 
 mod csv;
 mod detail;
+mod flow;
 mod html;
+mod http_detail;
 mod json;
 mod prometheus;
 mod raw;
@@ -16,7 +18,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::csv::{CsvError, append_csv};
 pub use self::detail::{Cost, Detail};
+pub use self::flow::{FAILURES, Flow};
 pub use self::html::html;
+pub use self::http_detail::{ComparisonDetail, HttpDetail, Percentiles};
 pub use self::json::json;
 pub use self::prometheus::{PrometheusError, prometheus, write_prometheus};
 pub(crate) use self::raw::RawSample;
@@ -65,6 +69,9 @@ pub struct Measurement {
     /// relay: what both differ by is what the relay costs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub straight: Option<Box<Measurement>>,
+    /// What was seen of requests or streams; `None` of datagrams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
 }
 
 /// A circumstance of a measurement.
@@ -115,6 +122,7 @@ impl Measurement {
                 })
                 .collect(),
             straight: None,
+            flow: None,
         }
     }
 
@@ -144,7 +152,7 @@ impl Measurement {
             .collect();
         let (sum, squares) =
             throughputs.iter().fold((0.0, 0.0), |(sum, squares), x| (sum + x, squares + x * x));
-        let is_comparison = throughputs.len() > 1 && squares > 0.0;
+        let is_comparison = throughputs.len() > 1 && squares > 0.0 && !self.is_by_verdict();
         is_comparison.then(|| sum * sum / (throughputs.len() as f64 * squares))
     }
 
@@ -174,6 +182,11 @@ impl Measurement {
         let mut total = row(TOTAL_CLIENT, &self.total());
         total.detail.fairness = self.fairness();
         total.detail.relay_cost = self.relay_cost().map(|cost| cost.iter().map(Cost::of).collect());
+        if let Some(flow) = &self.flow {
+            // A sample of a request counts from when it was due; how late it left, the flow knows.
+            rows.iter_mut().for_each(|row| row.detail.forget_pacing());
+            total.detail.add_flow(flow);
+        }
         rows.push(total);
         rows.extend(self.straight.iter().flat_map(|straight| straight.rows(profile)));
         rows

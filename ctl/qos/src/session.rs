@@ -33,6 +33,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub use self::calibrate::{CalibrateError, Calibration, calibrate, floor};
 use self::client::Client;
+pub(crate) use self::clock::Clock;
 pub use self::inbox::Peer;
 use self::live::Live;
 pub use self::progress::{Cancel, Event, FEED_EVENTS_MAX, Feed, Progress, Snapshot};

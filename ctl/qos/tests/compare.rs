@@ -27,6 +27,7 @@ fn run(latencies_us: impl IntoIterator<Item = Option<u64>>) -> Measurement {
             samples: (0..).zip(latencies_us).map(sample).collect(),
         }],
         straight: None,
+        flow: None,
     }
 }
 

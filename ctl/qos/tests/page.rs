@@ -28,6 +28,7 @@ fn page(clients: Vec<Vec<Sample>>) -> String {
         conditions: vec![Condition::new("path", "<b>relay</b>")],
         clients: clients.into_iter().enumerate().map(series).collect(),
         straight: None,
+        flow: None,
     };
     html(&[measurement], &Profile::default())
 }
@@ -91,6 +92,7 @@ fn runs_of_one_test_are_overlaid_and_each_stands_for_itself_below() {
         conditions: Vec::new(),
         clients: vec![Series { client: "1".to_owned(), samples: samples(50, |_| false) }],
         straight: None,
+        flow: None,
     };
     let runs: Vec<Measurement> = (0..8).map(|number| run(&format!("host-{number}:9"))).collect();
     let page = html(&runs, &Profile::default());

@@ -45,6 +45,7 @@ fn measurement() -> Measurement {
             Series { client: "2".to_owned(), samples: vec![echoed] },
         ],
         straight: None,
+        flow: None,
     }
 }
 

@@ -40,6 +40,7 @@ fn measurement(clients: &[&[Sample]]) -> Measurement {
         conditions: vec![],
         clients: clients.iter().enumerate().map(series).collect(),
         straight: None,
+        flow: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `netctl qos`: what service clients get, measured.
 //!
 //! 1. The arguments become a run that can be done, or a usage error.
-//! 2. `udp` (by `selat_qos::session`) or `http` measures; `live` shows how far it is.
+//! 2. `udp` (by `selat_qos::session`) or `http` (by `selat_qos::load`) measures; `live` shows how far it is.
 //! 3. `report` shows the figures, and writes them to the files that were asked for.
 //! 4. `threshold` compares them with what was required.
 
@@ -10,12 +10,15 @@ mod calibrate;
 mod clients;
 mod compare;
 mod cost;
+mod flows;
 mod grading;
 mod http;
 mod live;
 mod packets;
 mod pattern;
 mod report;
+mod requests;
+mod secure;
 mod sweep;
 mod threshold;
 mod udp;
@@ -37,6 +40,7 @@ const EXAMPLES: &str = "\
 Examples:
   netctl qos udp                           through proxyd's relay on 127.0.0.1:9090
   netctl qos udp 127.0.0.1:9000            straight to websrvd, to compare
+  netctl qos http http://127.0.0.1:8080/   what clients of the proxy get
   netctl qos clients 20                    20 clients at once, over UDP and over HTTP";
 
 /// proxyd's UDP relay, where nothing else is asked.
@@ -53,6 +57,7 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 #[command(after_help = EXAMPLES)]
 pub(crate) enum Command {
     Udp(udp::Args),
+    Http(http::Args),
     Clients(clients::Args),
     Sweep(sweep::Args),
     Report(again::Args),
@@ -67,6 +72,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Exit> {
     match command {
         Command::Udp(args) => udp::run(args, global, output).await,
+        Command::Http(args) => http::run(args, global, output).await,
         Command::Clients(args) => clients::run(args, global, output).await,
         Command::Sweep(args) => sweep::run(args, global, output).await,
         Command::Report(args) => again::run(args, output),

@@ -57,14 +57,14 @@ fn the_examples_of_the_help_are_command_lines_that_parse() {
 
 #[test]
 fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
-    let cases: [(&[&str], &str); 17] = [
+    let cases: [(&[&str], &str); 21] = [
         (&["dance"], "dance"),
         (&["cache"], "Usage"),
         (&["cache", "ls", "--sort", "colour"], "colour"),
         (&["cache", "ls", "--limit", "0"], "1..=1000000"),
         (&["cache", "purge", "/index.html"], "must start with http://"),
         (&["fetch", "127.0.0.1:8080/x"], "did you mean http://127.0.0.1:8080/x"),
-        (&["fetch", "https://127.0.0.1/"], "only http://"),
+        (&["fetch", "ftp://127.0.0.1/"], "only http:// and https://"),
         (&["fetch", "-H", "nonsense", "http://127.0.0.1/"], "Name: value"),
         (&["-o", "json", "fetch", "-O", "-", "http://127.0.0.1:1/"], "cannot share the output"),
         (&["--proxyd", "http://example.net:1", "status"], "over TLS alone"),
@@ -75,6 +75,10 @@ fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
         (&["qos", "udp", "--count", "0"], "the count must be 1"),
         (&["qos", "udp", "--size", "43"], "the size must be 44"),
         (&["qos", "clients", "0"], "1..=10000"),
+        (&["qos", "http", "http://127.0.0.1:1/", "--rate", "0"], "the rate must be"),
+        (&["qos", "http", "http://127.0.0.1:1/", "-c", "20000"], "at most 10000 are"),
+        (&["qos", "http", "http://127.0.0.1:1/", "--pattern", "poisson"], "takes --rate"),
+        (&["qos", "http", "http://127.0.0.1:1/", "--streams", "2"], "--http2"),
     ];
     for (arguments, part) in cases {
         assert_has(&netctl(arguments).complaint(Exit::Usage), &[part]);

@@ -3,9 +3,11 @@
 use serde::Serialize;
 
 use super::row::rounded;
+use super::{Flow, HttpDetail};
 use crate::analysis::{Analysis, Histogram, OneWay, ms};
 use crate::compare::{Change, Finding};
 use crate::grade::Grades;
+use crate::load::LoadFigures;
 
 /// Figures under the names of the JSON document; `None` for what was not measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -85,6 +87,9 @@ pub struct Detail {
     /// HDR buckets of latency that hold something: the longest latency of each in ms, and how many.
     /// The buckets are the same in every run: those of several add up.
     pub latency_histogram: Vec<(f64, u64)>,
+    /// What only requests have; of the total only.
+    #[serde(flatten)]
+    pub http: Option<HttpDetail>,
 }
 
 /// What the way through a relay adds to a measure of the straight one.
@@ -175,6 +180,26 @@ impl Detail {
             y1541_sound: y1541.map(|it| it.is_sound()),
             relay_cost: None,
             latency_histogram: Histogram::of(&total.latency).buckets().map(buckets).collect(),
+            http: None,
         }
+    }
+
+    pub(super) fn add_flow(&mut self, flow: &Flow) {
+        match flow {
+            Flow::Http(run) => {
+                let figures = LoadFigures::of(run);
+                let queued = |percent| rounded(figures.queued.percentile(percent).map(ms));
+                self.schedule_error_p50_ms = queued(50.0);
+                self.schedule_error_p99_ms = queued(99.0);
+                self.late = Some(figures.late);
+                self.http = Some(HttpDetail::of(run, &figures));
+            }
+        }
+    }
+
+    pub(super) fn forget_pacing(&mut self) {
+        self.schedule_error_p50_ms = None;
+        self.schedule_error_p99_ms = None;
+        self.late = None;
     }
 }

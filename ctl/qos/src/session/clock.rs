@@ -1,6 +1,6 @@
 //! The clock of a run: monotonic time since its start, and the wall time that goes into probes.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::thread::clock_nanosleep_absolute;
 use rustix::time::{ClockId, Timespec, clock_gettime};
@@ -28,6 +28,11 @@ impl Clock {
     /// Time since the origin.
     pub(crate) fn now(&self) -> Duration {
         monotonic().saturating_sub(self.origin)
+    }
+
+    /// The same of a moment of before.
+    pub(crate) fn at(&self, moment: Instant) -> Duration {
+        self.now().saturating_sub(moment.elapsed())
     }
 
     /// The origin, since the Unix epoch.

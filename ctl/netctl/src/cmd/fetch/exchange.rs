@@ -1,6 +1,6 @@
 //! One request and its response, with the time of each phase.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method, StatusCode, Version};
@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::sink::Sink;
 use crate::console::Console;
-use crate::http::{Connection, HttpUrl, Responded, Said, resolve, said};
+use crate::http::{Dialer, HttpUrl, Protocol, Responded, Said, Tls, Trust, said};
 
 /// Smallest body that is worth a progress bar, bytes.
 const PROGRESS_BYTES_MIN: u64 = 1 << 20;
@@ -65,14 +65,21 @@ impl Started {
         limit: Duration,
     ) -> anyhow::Result<Self> {
         let began_at = Instant::now();
-        let addresses = resolve(url, limit).await?;
-        let is_name = url.host().parse::<IpAddr>().is_err();
-        let dns = is_name.then(|| began_at.elapsed());
-        let mut connection = Connection::open(&addresses, limit).await?;
+        let tls = |protocol| Tls::new(&Trust::System, protocol);
+        let dialer = Dialer::to(url, Protocol::Http1, tls, limit).await?;
+        let mut connection = dialer.dial().await?;
         let connected_at = Instant::now();
         let (url, peer) = (url.clone(), connection.peer);
-        let responded = connection.send(&url, method, headers).await?;
-        Ok(Self { url, method: method.clone(), peer, responded, began_at, dns, connected_at })
+        let responded = connection.ask(&url, method, headers).await?;
+        Ok(Self {
+            url,
+            method: method.clone(),
+            peer,
+            responded,
+            began_at,
+            dns: dialer.dns,
+            connected_at,
+        })
     }
 
     /// Receives the body into `sink`.

@@ -3,16 +3,20 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use bytes::Bytes;
 use clap::value_parser;
+use http::Method;
 use selat_qos::grade::emodel::Codec;
+use selat_qos::load::{Aim, LoadSpec, Mode};
 use selat_qos::session::{CLIENTS_MAX, Cancel, Pace, StampSource};
 
 use super::grading::Grading;
-use super::http;
 use super::live::Show;
 use super::packets::Packets;
 use super::pattern::{Spread, ramp_up};
 use super::report::{Files, Results};
+use super::requests::{headers, measure};
+use super::secure::Reach;
 use super::threshold::Thresholds;
 use super::udp::Plan;
 use super::{REPLY_TIMEOUT, UDP_TARGET, host_port};
@@ -29,8 +33,8 @@ Examples:
   netctl qos clients 50 --udp 127.0.0.1:9090 --rate 50 --count 500 --csv qos_result.csv
 
 Each UDP client has a socket of its own, each HTTP client a connection that it keeps; a response
-of status 400 or more counts as lost. Where a request is held up by the one before it, its latency
-counts from when it was due. Ctrl-C ends the test early and shows what was measured.";
+of status 400 or more counts as lost. The latency of a request counts from when it was due, also
+where it is held up by the one before it. Ctrl-C ends the test early and shows what was measured.";
 
 /// proxyd's HTTP listener, where nothing else is asked.
 const HTTP_TARGET: &str = "http://127.0.0.1:8080/";
@@ -103,8 +107,21 @@ pub(super) async fn run(
     // One after the other, so that they do not measure each other.
     if let Some(url) = args.http_target()?.filter(|_| !cancel.is_cancelled()) {
         let limit = global.timeout.unwrap_or(STEP_LIMIT);
-        let plan = http::Plan { url, clients, schedule, limit, show };
-        measurements.push(plan.measure(&cancel, output.console).await?);
+        let spec = LoadSpec {
+            dialer: Reach::default().dialer(&url, limit).await?,
+            url,
+            method: Method::GET,
+            headers: headers(&[]),
+            content: Bytes::new(),
+            aim: Aim::Same,
+            mode: Mode::RateEach(schedule),
+            until: None,
+            connections: clients,
+            streams: NonZeroU32::MIN,
+            keep_alive: true,
+            timeout: limit,
+        };
+        measurements.push(measure(spec, show, &cancel, output.console).await?);
     }
     let profile = args.grading.profile(Codec::default());
     Results::of(measurements, profile).conclude(&args.files, &args.thresholds, output)

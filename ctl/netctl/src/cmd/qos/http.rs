@@ -1,278 +1,172 @@
-//! Requests by many clients at once, each over a connection that it keeps.
-//!
-//! 1. Every client connects; the clock starts when all have.
-//! 2. Each sends its requests when they are due, one at a time, and reads the bodies.
-//! 3. What failed is counted by reason; what came from a cache is counted too.
+//! `netctl qos http`: requests at a rate or as fast as answers come, and what a cache saves.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::fs;
 use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::header::USER_AGENT;
-use http::{HeaderMap, HeaderValue, Method};
-use jiff::Timestamp;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use selat_qos::report::{Condition, Measurement, Series, Test};
-use selat_qos::sample::Sample;
-use selat_qos::schedule::Schedule;
-use selat_qos::session::{Cancel, PROBES_MAX, Progress, SpecError};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use anyhow::Context;
+use bytes::Bytes;
+use clap::value_parser;
+use http::{HeaderName, HeaderValue, Method};
+use selat_qos::grade::emodel::Codec;
+use selat_qos::load::{Aim, LoadSpec, Mode};
+use selat_qos::session::Cancel;
 
-use super::live::{Show, Subject, Watch};
-use crate::console::Console;
-use crate::http::{Connection, HttpError, HttpUrl, resolve, said};
+use super::grading::Grading;
+use super::live::Show;
+use super::pattern::Spread;
+use super::report::{Files, Results};
+use super::requests::{headers, measure};
+use super::secure::Reach;
+use super::threshold::Thresholds;
+use crate::cli::Global;
+use crate::cmd::fetch::{STEP_LIMIT, field};
+use crate::duration;
+use crate::exit::{Exit, Misuse};
+use crate::http::HttpUrl;
+use crate::output::Output;
 
-/// Name of the condition that says how many requests failed, and why.
-pub(super) const FAILURES: &str = "failed requests";
-/// How often a client that waits looks whether it is to stop.
-const CANCEL_CHECK: Duration = Duration::from_millis(100);
-/// Descriptors that the process needs beside the clients' connections.
-const SPARE_DESCRIPTORS: u64 = 64;
+const EXAMPLES: &str = "\
+Examples:
+  netctl qos http http://127.0.0.1:8080/                          200 requests, 10 connections
+  netctl qos http http://127.0.0.1:8080/ --rate 500 -z 30s        open loop: what users would see
+  netctl qos http http://127.0.0.1:8080/ -c 100 -z 30s            closed loop: what it can do
+  netctl qos http http://127.0.0.1:8080/ --compare-cache -n 400   hits against misses
+  netctl qos http https://example.net/ --http2 --streams 10 -n 1000
+  netctl qos http http://127.0.0.1:8080/up -m POST -d @body.json -H 'Content-Type: application/json'
 
-/// What to do.
-pub(super) struct Plan {
-    pub(super) url: HttpUrl,
-    pub(super) clients: NonZeroU32,
-    pub(super) schedule: Schedule,
-    /// How long each step of a request may take.
-    pub(super) limit: Duration,
-    pub(super) show: Show,
+With --rate, requests are due at fixed times, whether the server keeps up or not, and latency counts
+from when each was due: a stall shows in every request that it holds up. Without, the next request
+follows the answer to the one before it, and a stall shows once. The response time counts from when a
+request was due, the service time from when a connection took it up.
+
+--compare-cache asks in turns for the URL, which a cache has by then, and for the URL with a query that
+nobody used before. It tells hits from misses by Cache-Status (RFC 9211), and gives the difference of
+the medians with its 95 % interval (bootstrap) and the p-value of the Mann-Whitney U test. Whatever
+it asked for may stay in the cache until it is stale.
+
+--timeout is for a whole request (30s). A status of 400 or more counts as lost. Ctrl-C ends the test
+early and shows what was measured. Ends with 1 where no request succeeded, 3 where nobody listens.";
+
+/// Requests, where neither a number nor a time is given.
+const COUNT: u32 = 200;
+
+/// Measure what clients of a web server or proxy get
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// What to ask for: http:// or https://HOST[:PORT]/PATH
+    url: HttpUrl,
+    /// Requests to send [default, unless --duration is given: 200]
+    #[arg(short = 'n', long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    count: Option<u32>,
+    /// Begin no request after this time
+    #[arg(short = 'z', long, value_name = "TIME", value_parser = duration::parse)]
+    duration: Option<Duration>,
+    /// Requests a second over all connections, due whether the server keeps up or not
+    #[arg(short = 'q', long, value_name = "PER_S")]
+    rate: Option<f64>,
+    #[command(flatten)]
+    spread: Spread,
+    /// Connections at once
+    #[arg(short = 'c', long, value_name = "N", default_value = "10")]
+    connections: NonZeroU32,
+    /// Requests at once on each connection, with --http2
+    #[arg(long, value_name = "N", default_value = "1", requires = "http2")]
+    streams: NonZeroU32,
+    /// Open a new connection for each request
+    #[arg(long)]
+    no_keepalive: bool,
+    /// Ask in turns for what a cache has and what it cannot have
+    #[arg(long, conflicts_with_all = ["method", "data"])]
+    compare_cache: bool,
+    /// Method of the requests [default: GET, or POST with --data]
+    #[arg(short, long, value_name = "METHOD")]
+    method: Option<Method>,
+    /// Send this header field too; may be given several times
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = field)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// Send this content, or that of a file: @FILE
+    #[arg(short, long, value_name = "CONTENT")]
+    data: Option<String>,
+    #[command(flatten)]
+    show: Show,
+    #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
+    grading: Grading,
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    thresholds: Thresholds,
 }
 
-/// What all clients share.
-struct Shared {
-    plan: Plan,
-    addresses: Vec<SocketAddr>,
-    headers: HeaderMap,
-    cancel: Cancel,
-    progress: Progress,
+pub(super) async fn run(
+    args: &Args,
+    global: &Global,
+    output: &mut Output<'_, '_>,
+) -> anyhow::Result<Exit> {
+    args.files.check()?;
+    let show = args.show.check(output.console)?;
+    let limit = global.timeout.unwrap_or(STEP_LIMIT);
+    let spec = LoadSpec {
+        url: args.url.clone(),
+        dialer: args.reach.dialer(&args.url, limit).await?,
+        method: args.method(),
+        headers: headers(&args.headers),
+        content: args.content()?,
+        aim: args.aim(),
+        mode: args.mode()?,
+        until: args.duration,
+        connections: args.connections,
+        streams: args.streams,
+        keep_alive: !args.no_keepalive,
+        timeout: limit,
+    };
+    let measurement = measure(spec, show, &Cancel::default(), output.console).await?;
+    let results = Results::of(vec![measurement], args.grading.profile(Codec::default()));
+    results.conclude(&args.files, &args.thresholds, output)
 }
 
-/// What one client measured.
-#[derive(Default)]
-struct Client {
-    samples: Vec<Sample>,
-    from_cache: u64,
-    failures: BTreeMap<String, u64>,
-}
-
-/// A response that was read to its end.
-struct Answer {
-    bytes: u64,
-    is_from_cache: bool,
-}
-
-impl Plan {
-    /// Measures; the total of probes has the bounds of a UDP run.
-    pub(super) async fn measure(
-        self,
-        cancel: &Cancel,
-        console: &Console<'_>,
-    ) -> anyhow::Result<Measurement> {
-        let requests = u64::from(self.clients.get()) * u64::from(self.schedule.count());
-        if requests > PROBES_MAX {
-            return Err(SpecError::Probes { probes: requests }.into());
-        }
-        allow_descriptors(u64::from(self.clients.get()) + SPARE_DESCRIPTORS);
-        let addresses = resolve(&self.url, self.limit).await?;
-        let agent = HeaderValue::from_static(concat!("netctl/", env!("CARGO_PKG_VERSION")));
-        let headers = HeaderMap::from_iter([(USER_AGENT, agent)]);
-        let watch = Watch::begin(self.show, self.subject(), console.look)?;
-        let (cancel, progress) = (cancel.clone(), watch.progress());
-        progress.plan(requests);
-        let shared = Arc::new(Shared { plan: self, addresses, headers, cancel, progress });
-        let connections = shared.connect().await?;
-        let started_at = Timestamp::now();
-        let run = Arc::clone(&shared).run(connections);
-        let clients = watch.until(run, &shared.cancel).await?;
-        Ok(shared.measurement(started_at, clients))
+impl Args {
+    fn method(&self) -> Method {
+        let usual = if self.data.is_some() { Method::POST } else { Method::GET };
+        self.method.clone().unwrap_or(usual)
     }
 
-    fn subject(&self) -> Subject {
-        Subject {
-            title: format!("HTTP from {}", self.url),
-            nouns: ("request", "requests"),
-            lasts: self.schedule.lasts(),
-        }
-    }
-}
-
-impl Shared {
-    /// A connection for each client; `None` for one that is to try again.
-    ///
-    /// # Errors
-    /// Not one client could connect.
-    async fn connect(self: &Arc<Self>) -> Result<Vec<Option<Connection>>, HttpError> {
-        let mut opening = JoinSet::new();
-        for _ in 0..self.plan.clients.get() {
-            let shared = Arc::clone(self);
-            opening
-                .spawn(async move { Connection::open(&shared.addresses, shared.plan.limit).await });
-        }
-        let mut connections = Vec::new();
-        let mut failure = None;
-        while let Some(opened) = opening.join_next().await {
-            match opened {
-                Ok(Ok(connection)) => connections.push(Some(connection)),
-                Ok(Err(error)) => {
-                    failure = Some(error);
-                    connections.push(None);
-                }
-                Err(_) => connections.push(None),
+    fn content(&self) -> anyhow::Result<Bytes> {
+        Ok(match self.data.as_deref().map(|data| (data, data.strip_prefix('@'))) {
+            None => Bytes::new(),
+            Some((_, Some(file))) => {
+                fs::read(file).with_context(|| format!("cannot read the content {file}"))?.into()
             }
-        }
-        match failure {
-            Some(error) if connections.iter().all(Option::is_none) => Err(error),
-            _ => Ok(connections),
-        }
+            Some((text, None)) => text.to_owned().into(),
+        })
     }
 
-    async fn run(self: Arc<Self>, connections: Vec<Option<Connection>>) -> Vec<Client> {
-        let origin = Instant::now();
-        let mut running = JoinSet::new();
-        for (number, connection) in (0..).zip(connections) {
-            let shared = Arc::clone(&self);
-            running
-                .spawn(async move { (number, shared.requests(number, connection, origin).await) });
-        }
-        // A client that broke off is missing; the others stand.
-        let mut clients: Vec<(u32, Client)> = running.join_all().await;
-        clients.sort_by_key(|(number, _)| *number);
-        clients.into_iter().map(|(_, client)| client).collect()
+    fn aim(&self) -> Aim {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let salt = since_epoch.as_nanos() as u64;
+        if self.compare_cache { Aim::WarmAndCold { salt } } else { Aim::Same }
     }
 
-    /// All requests of one client.
-    async fn requests(
-        &self,
-        number: u32,
-        mut connection: Option<Connection>,
-        origin: Instant,
-    ) -> Client {
-        let mut client = Client::default();
-        let times = self.plan.schedule.times(number, self.plan.clients.get());
-        for (seq, due_at) in (0..).zip(times) {
-            let is_held_up = origin.elapsed() > due_at;
-            if !self.wait_until(origin + due_at).await {
-                break;
+    /// When requests are due: a count, a time, or whichever ends first.
+    fn mode(&self) -> anyhow::Result<Mode> {
+        let count = match (self.count, self.duration) {
+            (None, None) => Some(COUNT),
+            (count, _) => count,
+        };
+        let Some(rate) = self.rate else {
+            if self.spread.is_given() {
+                return Err(
+                    Misuse("--pattern says when requests are due, which takes --rate").into()
+                );
             }
-            // What waited behind a slow answer has waited since it was due.
-            let sent_at = if is_held_up && seq > 0 { due_at } else { origin.elapsed() };
-            self.progress.probe_sent(number + 1, due_at, sent_at);
-            let answer = self.request(&mut connection).await;
-            let mut sample = Sample::sent(seq, due_at, sent_at);
-            match answer {
-                Ok(answer) => {
-                    let received_at = origin.elapsed();
-                    sample.received_at = Some(received_at);
-                    sample.bytes = answer.bytes;
-                    client.from_cache += u64::from(answer.is_from_cache);
-                    let latency = received_at.saturating_sub(sent_at);
-                    self.progress.probe_answered(number + 1, sent_at, latency, answer.bytes);
-                }
-                Err(reason) => {
-                    *client.failures.entry(reason).or_default() += 1;
-                    self.progress.probe_failed(number + 1, sent_at);
-                }
-            }
-            client.samples.push(sample);
-        }
-        client
-    }
-
-    /// Sleeps; false where the run was cancelled meanwhile.
-    async fn wait_until(&self, due: Instant) -> bool {
-        while Instant::now() < due && !self.cancel.is_cancelled() {
-            sleep_until(due.min(Instant::now() + CANCEL_CHECK)).await;
-        }
-        !self.cancel.is_cancelled()
-    }
-
-    /// One request; the reason where it failed, and the connection is dropped then.
-    async fn request(&self, connection: &mut Option<Connection>) -> Result<Answer, String> {
-        let mut open = self.usable(connection.take()).await.map_err(reason)?;
-        let sent = open.send(&self.plan.url, &Method::GET, &self.headers).await;
-        let mut responded = sent.map_err(reason)?;
-        let (status, headers) = (responded.response.status(), responded.response.headers());
-        let is_from_cache = said(status, headers).verdict.is_from_cache();
-        while responded.next_piece().await.map_err(reason)?.is_some() {}
-        *connection = Some(open);
-        if status.is_client_error() || status.is_server_error() {
-            return Err(format!("status {}", status.as_u16()));
-        }
-        Ok(Answer { bytes: responded.received(), is_from_cache })
-    }
-
-    /// The same connection, or another where the server has closed it between two requests
-    /// (RFC 9112 §9.5).
-    async fn usable(&self, connection: Option<Connection>) -> Result<Connection, HttpError> {
-        if let Some(mut open) = connection
-            && open.is_ready().await
-        {
-            return Ok(open);
-        }
-        Connection::open(&self.addresses, self.plan.limit).await
-    }
-
-    fn measurement(&self, started_at: Timestamp, clients: Vec<Client>) -> Measurement {
-        let conditions = self.conditions(&clients);
-        let series = (1..).zip(clients).map(|(number, client): (u32, _)| Series {
-            client: number.to_string(),
-            samples: client.samples,
-        });
-        Measurement {
-            test: Test::Http,
-            target: self.plan.url.to_string(),
-            started_at,
-            conditions,
-            clients: series.collect(),
-            straight: None,
-        }
-    }
-
-    fn conditions(&self, clients: &[Client]) -> Vec<Condition> {
-        let (plan, sent) = (&self.plan, self.progress.snapshot().sent);
-        let from_cache: u64 = clients.iter().map(|client| client.from_cache).sum();
-        let mut conditions = vec![
-            Condition::new("clients", plan.clients),
-            Condition::new("requests per client", plan.schedule.count()),
-            Condition::new("pattern", format!("{}, one at a time", plan.schedule.describe())),
-            Condition::new("connections", "one for each client, kept; HTTP/1.1"),
-            Condition::new("answers from the cache", format!("{from_cache} of {sent}")),
-        ];
-        let failures = failures(clients);
-        if !failures.is_empty() {
-            conditions.push(Condition::new(FAILURES, failures));
-        }
-        if self.cancel.is_cancelled() {
-            conditions.push(Condition::new("ended", "cancelled"));
-        }
-        conditions
-    }
-}
-
-fn reason(error: HttpError) -> String {
-    error.kind().to_owned()
-}
-
-/// `status 404 × 3, timed out × 1`; empty where nothing failed.
-fn failures(clients: &[Client]) -> String {
-    let mut all: BTreeMap<&str, u64> = BTreeMap::new();
-    for (reason, count) in clients.iter().flat_map(|client| &client.failures) {
-        *all.entry(reason).or_default() += count;
-    }
-    let each = all.iter().map(|(reason, count)| format!("{reason} × {count}"));
-    each.collect::<Vec<_>>().join(", ")
-}
-
-/// Best effort: where the hard limit is too low, connecting fails and says so.
-fn allow_descriptors(needed: u64) {
-    let limit = getrlimit(Resource::Nofile);
-    let (Some(current), maximum) = (limit.current, limit.maximum) else { return };
-    if current < needed {
-        let current = Some(maximum.map_or(needed, |maximum| needed.min(maximum)));
-        let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum });
+            return Ok(Mode::Closed { count });
+        };
+        // `as` saturates, and the schedule refuses more than it can keep.
+        let in_time = self.duration.map(|time| (rate * time.as_secs_f64()).ceil().max(1.0) as u32);
+        let count = count.unwrap_or(u32::MAX).min(in_time.unwrap_or(u32::MAX));
+        Ok(Mode::Rate(self.spread.schedule(count, rate)?))
     }
 }

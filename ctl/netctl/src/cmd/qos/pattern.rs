@@ -32,6 +32,11 @@ pub(super) struct Spread {
 }
 
 impl Spread {
+    /// Whether it is another than the usual one.
+    pub(super) fn is_given(self) -> bool {
+        self.pattern != Pattern::default()
+    }
+
     /// `count` probes, `per_s` a second where the pattern has a rate.
     pub(super) fn schedule(self, count: u32, per_s: f64) -> Result<Schedule, ScheduleError> {
         match self.pattern {

@@ -10,12 +10,12 @@ use selat_qos::grade::tiphon::Index;
 use selat_qos::grade::y1541::{Basis, Y1541};
 use selat_qos::grade::{Grades, Language, Profile};
 use selat_qos::report::{
-    self, COLUMNS, Condition, Measurement, Row, TOTAL_CLIENT, Test, append_csv, verdict,
+    self, COLUMNS, Condition, FAILURES, Measurement, Row, TOTAL_CLIENT, Test, append_csv, verdict,
 };
 use serde_json::Value;
 
 use super::cost;
-use super::http::FAILURES;
+use super::flows;
 use super::threshold::{Thresholds, Unmet};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Grid, Output, Page, Records, Report, Tone, unit};
@@ -143,6 +143,7 @@ impl Report for Results {
             }
             page.grid(&measures(measurement.test, &total, &grades, self.profile.language));
             page.gap();
+            flows::sections(measurement, page);
             page.paragraph(&verdict(measurement.test, &total, &grades));
             worth_knowing(measurement, page);
             cost::show(measurement, page);
@@ -179,6 +180,7 @@ fn title(measurement: &Measurement, total: &Analysis) -> String {
     };
     let clients = match measurement.clients.len() {
         1 => String::new(),
+        _ if measurement.is_by_verdict() => String::new(),
         clients => format!(" by {clients} clients"),
     };
     let sent = unit::plural(total.sent, noun(measurement.test), nouns(measurement.test));
@@ -371,7 +373,7 @@ fn worth_knowing(measurement: &Measurement, page: &mut Page) {
 }
 
 /// Conditions that the page of a terminal leaves to the report.
-const USUAL_CONDITIONS: [&str; 11] = [
+const USUAL_CONDITIONS: [&str; 12] = [
     MEASURED_BY,
     COMMAND,
     "clients",
@@ -383,6 +385,7 @@ const USUAL_CONDITIONS: [&str; 11] = [
     "pace",
     "receive times",
     "connections",
+    "latency",
 ];
 
 fn time(time: Option<Duration>) -> String {

@@ -9,7 +9,7 @@ use http::{HeaderMap, Method};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::console::Console;
-use crate::http::{Connection, HttpError, HttpUrl, Said, Verdict, said};
+use crate::http::{Connection, Dialer, HttpError, HttpUrl, Protocol, Said, Verdict, said};
 
 /// Where to fetch from, and how.
 #[derive(Debug)]
@@ -87,9 +87,9 @@ async fn fetch(
 ) -> Result<(Outcome, u64), HttpError> {
     let mut open = match ready(connection.take()).await {
         Some(kept) => kept,
-        None => Connection::open(&[source.address], source.limit).await?,
+        None => Dialer::plain(vec![source.address], Protocol::Http1, source.limit).dial().await?,
     };
-    let mut responded = open.send(url, &Method::GET, &source.headers).await?;
+    let mut responded = open.ask(url, &Method::GET, &source.headers).await?;
     let status = responded.response.status();
     let outcome = if status.is_client_error() || status.is_server_error() {
         Outcome::Failed(status.to_string())

@@ -1,16 +1,19 @@
-//! A URL that can be fetched: `http`, a host, no user name.
+//! A URL that can be fetched: `http` or `https`, a host, no user name.
 
 use std::fmt;
 use std::str::FromStr;
 
 use http::Uri;
+use http::uri::PathAndQuery;
 
 /// Port of `http` (RFC 9110 §4.2.1).
 const HTTP_PORT: u16 = 80;
+/// Port of `https` (§4.2.2).
+const HTTPS_PORT: u16 = 443;
 
-/// An absolute `http` URL.
+/// An absolute `http` or `https` URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HttpUrl {
+pub struct HttpUrl {
     uri: Uri,
     host: String,
     port: u16,
@@ -18,12 +21,12 @@ pub(crate) struct HttpUrl {
 
 /// Why a text is no URL that can be fetched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum UrlError {
-    /// No `http://` in front.
+pub enum UrlError {
+    /// No scheme in front.
     #[error("it has no scheme; did you mean http://{0} ?")]
     NoScheme(String),
     /// Another scheme.
-    #[error("{0}:// is not spoken here: only http:// is")]
+    #[error("{0}:// is not spoken here: only http:// and https:// are")]
     Scheme(String),
     /// `http:///path`.
     #[error("it names no host; write it like http://127.0.0.1:8080/")]
@@ -41,22 +44,48 @@ pub(crate) enum UrlError {
 
 impl HttpUrl {
     /// Where to connect: a name or an address, without brackets.
-    pub(crate) fn host(&self) -> &str {
+    #[must_use]
+    pub fn host(&self) -> &str {
         &self.host
     }
 
     /// Where to connect.
-    pub(crate) fn port(&self) -> u16 {
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// What the `Host` field says (RFC 9110 §7.2).
-    pub(crate) fn authority(&self) -> &str {
+    #[must_use]
+    pub fn authority(&self) -> &str {
         self.uri.authority().map_or("", |authority| authority.as_str())
     }
 
+    /// Whether it asks for TLS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.uri.scheme_str() == Some("https")
+    }
+
+    /// The whole of it, as a request has it.
+    #[must_use]
+    pub fn target(&self) -> Uri {
+        self.uri.clone()
+    }
+
+    /// Another path and query of the same server; the path as it is where these are none.
+    #[must_use]
+    pub fn target_at(&self, path: &str) -> Uri {
+        let mut parts = self.uri.clone().into_parts();
+        if let Ok(path) = path.parse::<PathAndQuery>() {
+            parts.path_and_query = Some(path);
+        }
+        Uri::from_parts(parts).unwrap_or_else(|_| self.uri.clone())
+    }
+
     /// The request target in origin-form (RFC 9112 §3.2.1).
-    pub(crate) fn path(&self) -> &str {
+    #[must_use]
+    pub fn path(&self) -> &str {
         self.uri.path_and_query().map_or("/", |path| path.as_str())
     }
 }
@@ -67,7 +96,9 @@ impl FromStr for HttpUrl {
     fn from_str(text: &str) -> Result<Self, UrlError> {
         match text.split_once("://") {
             None => return Err(UrlError::NoScheme(text.to_owned())),
-            Some((scheme, _)) if !scheme.eq_ignore_ascii_case("http") => {
+            Some((scheme, _))
+                if !["http", "https"].iter().any(|it| scheme.eq_ignore_ascii_case(it)) =>
+            {
                 return Err(UrlError::Scheme(scheme.to_owned()));
             }
             Some((_, rest)) if rest.is_empty() || rest.starts_with(['/', '?', '#', ':']) => {
@@ -87,6 +118,7 @@ impl FromStr for HttpUrl {
             Some(0) => return Err(UrlError::Port),
             Some(port) => port,
             None if has_port => return Err(UrlError::Port),
+            None if uri.scheme_str() == Some("https") => HTTPS_PORT,
             None => HTTP_PORT,
         };
         let host = authority.host().trim_matches(['[', ']']).to_owned();
@@ -112,6 +144,7 @@ mod tests {
             ("HTTP://example.net/", "example.net", 80, "example.net", "/"),
             ("http://[::1]:8080/x#top", "::1", 8080, "[::1]:8080", "/x"),
             ("http://[::1]/", "::1", 80, "[::1]", "/"),
+            ("https://example.net/", "example.net", 443, "example.net", "/"),
         ] {
             let url: HttpUrl = text.parse().unwrap();
             assert_eq!((url.host(), url.port()), (host, port), "{text}");
@@ -123,7 +156,6 @@ mod tests {
     fn what_cannot_be_fetched_is_refused_with_the_reason() {
         let cases = [
             ("127.0.0.1:8080/x", "did you mean http://127.0.0.1:8080/x"),
-            ("https://example.net/", "only http://"),
             ("ftp://example.net/", "only http://"),
             ("http://", "no host"),
             ("http:///index.html", "no host"),

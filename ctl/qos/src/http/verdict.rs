@@ -5,8 +5,11 @@ use http::{HeaderMap, StatusCode};
 use sfv::{BareItem, Item, List, ListEntry, Parameters, Parser};
 
 /// What the cache nearest to us did with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
     /// It had a fresh response.
     Hit,
     /// It had a stale response and used it.
@@ -27,26 +30,27 @@ pub(crate) enum Verdict {
 
 /// What was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Said {
+pub struct Said {
     /// By the cache nearest to us.
-    pub(crate) verdict: Verdict,
+    pub verdict: Verdict,
     /// Its name.
-    pub(crate) cache: Option<String>,
+    pub cache: Option<String>,
     /// Why the request went forward: `uri-miss`, `stale`, …
-    pub(crate) forward: Option<String>,
+    pub forward: Option<String>,
     /// Seconds that the response stays fresh; below zero since when it does not.
-    pub(crate) ttl_s: Option<i64>,
+    pub ttl_s: Option<i64>,
     /// Whether it keeps the response.
-    pub(crate) stored: bool,
+    pub stored: bool,
     /// In its own words.
-    pub(crate) detail: Option<String>,
+    pub detail: Option<String>,
     /// Seconds since the origin made the response.
-    pub(crate) age_s: Option<u64>,
+    pub age_s: Option<u64>,
 }
 
 impl Verdict {
     /// In one word.
-    pub(crate) fn as_str(self) -> &'static str {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Hit => "HIT",
             Self::Stale => "STALE",
@@ -60,13 +64,15 @@ impl Verdict {
     }
 
     /// Whether the origin was spared a whole response.
-    pub(crate) fn is_from_cache(self) -> bool {
+    #[must_use]
+    pub fn is_from_cache(self) -> bool {
         matches!(self, Self::Hit | Self::Stale | Self::Revalidated | Self::Collapsed)
     }
 }
 
 /// Reads what a response says of the caches on its way.
-pub(crate) fn said(status: StatusCode, headers: &HeaderMap) -> Said {
+#[must_use]
+pub fn said(status: StatusCode, headers: &HeaderMap) -> Said {
     let age_s = headers.get(AGE).and_then(|age| age.to_str().ok()?.trim().parse().ok());
     let Some((item, params)) = nearest(headers).map(|item| (item.bare_item, item.params)) else {
         return Said {

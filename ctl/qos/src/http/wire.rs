@@ -1,4 +1,4 @@
-//! A TCP stream that remembers when its last byte left and when its first byte came.
+//! A stream that remembers when its last byte left and when its first byte came.
 
 use std::io;
 use std::pin::Pin;
@@ -8,23 +8,24 @@ use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 /// The moments of one exchange. Cloning shares them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Moments(Arc<Mutex<Seen>>);
+pub(super) struct Moments(Arc<Mutex<Seen>>);
 
 /// What was seen of one exchange.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Seen {
+pub(super) struct Seen {
     /// When the last byte of the request left so far.
-    pub(crate) last_write: Option<Instant>,
+    pub(super) last_write: Option<Instant>,
     /// When the first byte of the response came.
-    pub(crate) first_read: Option<Instant>,
+    pub(super) first_read: Option<Instant>,
 }
 
 impl Moments {
     /// What was seen since the last call.
-    pub(crate) fn take(&self) -> Seen {
+    pub(super) fn take(&self) -> Seen {
         self.change(std::mem::take)
     }
 
@@ -43,15 +44,22 @@ impl Moments {
     }
 }
 
+/// What bytes go over.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
 /// The stream.
 #[derive(Debug)]
-pub(crate) struct Wire {
-    stream: TcpStream,
+pub(super) struct Wire {
+    stream: Stream,
     moments: Moments,
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream) -> (Self, Moments) {
+    pub(super) fn new(stream: Stream) -> (Self, Moments) {
         let moments = Moments::default();
         (Self { stream, moments: moments.clone() }, moments)
     }
@@ -64,7 +72,10 @@ impl AsyncRead for Wire {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let polled = match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+        };
         if buf.filled().len() > before {
             self.moments.read();
         }
@@ -78,7 +89,10 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        let polled = match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
+        };
         if matches!(polled, Poll::Ready(Ok(1..))) {
             self.moments.wrote();
         }
@@ -86,10 +100,16 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+        }
     }
 }

@@ -5,15 +5,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::exit::Exit;
+use super::tls::Trust;
+use super::url::HttpUrl;
 
 /// What was being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     /// Looking up the address of the host.
     Lookup,
     /// Connecting.
     Connect,
+    /// Agreeing on a TLS session.
+    Tls,
     /// Waiting for the head of the response.
     Response,
     /// Waiting for more of the body.
@@ -25,6 +28,7 @@ impl fmt::Display for Step {
         f.write_str(match self {
             Self::Lookup => "looking up the host",
             Self::Connect => "connecting",
+            Self::Tls => "agreeing on TLS",
             Self::Response => "waiting for the response",
             Self::Body => "receiving the body",
         })
@@ -33,7 +37,7 @@ impl fmt::Display for Step {
 
 /// Why a page did not come, or not whole.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HttpError {
+pub enum HttpError {
     /// The host has no address.
     #[error("cannot find the address of {host}")]
     Lookup {
@@ -48,6 +52,15 @@ pub(crate) enum HttpError {
     Connect {
         /// The last address that was tried.
         address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// No TLS session came about.
+    #[error("no TLS session with {host}")]
+    Tls {
+        /// Who, or whom to trust.
+        host: String,
         /// Why.
         #[source]
         source: io::Error,
@@ -85,37 +98,18 @@ pub(crate) enum HttpError {
 }
 
 impl HttpError {
-    pub(crate) fn exit(&self) -> Exit {
-        match self {
-            Self::Lookup { .. } | Self::Connect { .. } => Exit::Unreachable,
-            Self::Slow { step: Step::Lookup | Step::Connect | Step::Response, .. } => {
-                Exit::Unreachable
-            }
-            Self::Slow { step: Step::Body, .. }
-            | Self::Response { .. }
-            | Self::Incomplete { .. } => Exit::Failed,
-        }
+    /// There is nothing to trust by.
+    pub(super) fn trust(trust: &Trust, why: &dyn fmt::Display) -> Self {
+        let host = match trust {
+            Trust::Authorities(file) => file.display().to_string(),
+            Trust::System | Trust::Anyone => "the certificates of this system".to_owned(),
+        };
+        Self::Tls { host, source: io::Error::other(why.to_string()) }
     }
 
-    pub(crate) fn hint(&self) -> Option<String> {
-        match self {
-            Self::Connect { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused => {
-                Some("see which addresses are served: netctl status".to_owned())
-            }
-            Self::Slow { .. } => Some("wait longer with --timeout".to_owned()),
-            _ => None,
-        }
-    }
-
-    /// In two or three words, to be counted.
-    pub(crate) fn kind(&self) -> &'static str {
-        match self {
-            Self::Lookup { .. } => "host not found",
-            Self::Connect { .. } => "cannot connect",
-            Self::Slow { .. } => "timed out",
-            Self::Response { .. } => "no valid response",
-            Self::Incomplete { .. } => "incomplete response",
-        }
+    /// Nothing can be run here at all.
+    pub(crate) fn no_runtime(url: &HttpUrl, source: io::Error) -> Self {
+        Self::Lookup { host: url.host().to_owned(), source }
     }
 }
 

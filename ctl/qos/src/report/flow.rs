@@ -1,0 +1,157 @@
+//! What a measurement over TCP has beside its samples, and how it becomes one.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Condition, Measurement, Series, Test};
+use crate::http::Verdict;
+use crate::load::{Aim, Exchange, LoadFigures, LoadRun, LoadSpec, Mode};
+use crate::sample::Sample;
+
+/// Name of the condition that says how many requests failed, and why.
+pub const FAILURES: &str = "failed requests";
+/// Share of a processor from which on the measuring program may be what was measured.
+const PROCESSOR_SHARE_MAX: f64 = 0.8;
+
+/// What was seen of requests or streams, beside what a sample holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flow {
+    /// Requests.
+    Http(LoadRun),
+}
+
+impl Measurement {
+    /// The measurement that a run of requests was.
+    #[must_use]
+    pub fn http(spec: &LoadSpec, run: LoadRun) -> Self {
+        let clients = match spec.aim {
+            Aim::Same => each_client(&run),
+            Aim::WarmAndCold { .. } => by_verdict(&run),
+        };
+        Self {
+            test: Test::Http,
+            target: spec.url.to_string(),
+            started_at: run.started_at,
+            conditions: conditions(spec, &run),
+            clients,
+            straight: None,
+            flow: Some(Flow::Http(run)),
+        }
+    }
+
+    /// Whether what stands for clients are kinds of answers that one client got.
+    #[must_use]
+    pub fn is_by_verdict(&self) -> bool {
+        match &self.flow {
+            Some(Flow::Http(run)) => run.clients.iter().flatten().any(|it| it.is_cold),
+            None => false,
+        }
+    }
+
+    /// The figures of requests; `None` where the measurement is none of these.
+    #[must_use]
+    pub fn load_figures(&self) -> Option<LoadFigures> {
+        self.flow.as_ref().map(|Flow::Http(run)| LoadFigures::of(run))
+    }
+}
+
+fn each_client(run: &LoadRun) -> Vec<Series> {
+    let series = |(number, exchanges): (u32, &Vec<Exchange>)| Series {
+        client: number.to_string(),
+        samples: exchanges.iter().map(Exchange::sample).collect(),
+    };
+    (1..).zip(&run.clients).map(series).collect()
+}
+
+/// A series for each thing that the cache did; where nothing says what it did, for what it may have and
+/// what it cannot.
+fn by_verdict(run: &LoadRun) -> Vec<Series> {
+    let mut series: BTreeMap<(Verdict, bool), Vec<Sample>> = BTreeMap::new();
+    for exchange in run.clients.iter().flatten() {
+        let is_cold = exchange.is_cold && exchange.verdict == Verdict::None;
+        series.entry((exchange.verdict, is_cold)).or_default().push(exchange.sample());
+    }
+    let name = |verdict: Verdict, is_cold: bool| match verdict {
+        Verdict::None if is_cold => "cold".to_owned(),
+        Verdict::None => "warm".to_owned(),
+        verdict => verdict.as_str().to_lowercase(),
+    };
+    series
+        .into_iter()
+        .map(|((verdict, is_cold), samples)| Series { client: name(verdict, is_cold), samples })
+        .collect()
+}
+
+fn conditions(spec: &LoadSpec, run: &LoadRun) -> Vec<Condition> {
+    let all = || run.clients.iter().flatten();
+    let (sent, cached) = (all().count(), all().filter(|it| it.verdict.is_from_cache()).count());
+    let mut conditions = vec![
+        Condition::new("clients", run.clients.len()),
+        Condition::new("pattern", pattern(spec)),
+        Condition::new("connections", connections(spec)),
+        Condition::new("timeout", format!("{:?} for each request", spec.timeout)),
+        Condition::new("latency", "from when a request was due to its last byte"),
+        Condition::new("answers from the cache", format!("{cached} of {sent}")),
+    ];
+    let failures = failures(run);
+    if !failures.is_empty() {
+        conditions.push(Condition::new(FAILURES, failures));
+    }
+    if run.dropped > 0 {
+        let dropped = format!("{}: no connection was free for {:?}", run.dropped, spec.timeout);
+        conditions.push(Condition::new("requests never sent", dropped));
+    }
+    if run.unfinished > 0 {
+        conditions.push(Condition::new("requests cut off at the end", run.unfinished));
+    }
+    if run.processor_share > PROCESSOR_SHARE_MAX {
+        let share = format!(
+            "this program took {:.0} % of a processor: it may be what was measured",
+            run.processor_share * 100.0
+        );
+        conditions.push(Condition::new("warning", share));
+    }
+    if run.is_cancelled {
+        conditions.push(Condition::new("ended", "cancelled"));
+    }
+    conditions
+}
+
+fn pattern(spec: &LoadSpec) -> String {
+    let times = match spec.mode {
+        Mode::Rate(schedule) => {
+            format!("open loop: {} requests, {}", schedule.count(), schedule.describe())
+        }
+        Mode::RateEach(schedule) => {
+            format!("open loop: {} requests each, {}", schedule.count(), schedule.describe())
+        }
+        Mode::Closed { count: Some(count) } => {
+            format!("closed loop: {count} requests, the next when one is answered")
+        }
+        Mode::Closed { count: None } => "closed loop: the next when one is answered".to_owned(),
+    };
+    let until = spec.until.map_or(String::new(), |until| format!(", for {until:?}"));
+    format!("{times}{until}")
+}
+
+fn connections(spec: &LoadSpec) -> String {
+    let kept = if spec.keep_alive { "kept" } else { "a new one for each request" };
+    let protocol = spec.dialer.protocol().name();
+    let streams = match spec.streams.get() {
+        1 => String::new(),
+        streams => format!(", {streams} requests at once on each"),
+    };
+    format!("{}, {kept}; {protocol}{streams}", spec.connections)
+}
+
+/// `status 404 × 3, timed out × 1`; empty where nothing failed.
+fn failures(run: &LoadRun) -> String {
+    let mut counts = BTreeMap::new();
+    for exchange in run.clients.iter().flatten().filter(|it| !it.is_good()) {
+        *counts.entry(exchange.outcome).or_insert(0_u64) += 1;
+    }
+    let each = counts.iter().map(|(outcome, count)| format!("{outcome} × {count}"));
+    each.collect::<Vec<_>>().join(", ")
+}
