@@ -143,6 +143,14 @@ fn a_disk_that_takes_nothing_stops_no_request_and_is_told_of() {
 }
 
 #[test]
+fn a_pipe_that_nobody_reads_is_refused_at_once() {
+    let site = Site::new();
+    rustix::fs::mkfifoat(rustix::fs::CWD, site.log(), rustix::fs::Mode::RWXU).unwrap();
+    let (status, log) = Daemon::websrvd().config(&site.config(&site.log(), "")).fail();
+    assert!(!status.success() && log.contains("cannot open the access log"), "{log}");
+}
+
+#[test]
 fn what_was_answered_last_is_written_before_the_daemon_ends() {
     let site = Site::new();
     let mut websrvd = site.start("");

@@ -58,7 +58,9 @@ impl Scratch {
 }
 
 fn combined(line: &mut String, time: &str, entry: &Entry<'_>) -> std::fmt::Result {
-    write!(line, "{} - - [{time}] \"{} ", entry.client.ip(), entry.method)?;
+    write!(line, "{} - - [{time}] \"", entry.client.ip())?;
+    quoted(line, entry.method.as_str());
+    line.push(' ');
     quoted(line, entry.target);
     write!(line, " {:?}\" {} ", entry.version, entry.status.as_u16())?;
     match entry.bytes {
@@ -78,8 +80,9 @@ fn combined(line: &mut String, time: &str, entry: &Entry<'_>) -> std::fmt::Resul
 
 fn json(line: &mut String, time: &str, since: Duration, entry: &Entry<'_>) -> std::fmt::Result {
     write!(line, "{{\"time\":\"{time}.{:03}Z\",", since.subsec_millis())?;
-    write!(line, "\"client\":\"{}\",\"method\":\"{}\",", entry.client, entry.method)?;
-    for (name, said) in [("host", entry.host), ("target", Some(entry.target))] {
+    write!(line, "\"client\":\"{}\",", entry.client)?;
+    let said = [Some(entry.method.as_str()), entry.host, Some(entry.target)];
+    for (name, said) in ["method", "host", "target"].into_iter().zip(said) {
         if let Some(said) = said {
             write!(line, "\"{name}\":\"")?;
             json_text(line, said);

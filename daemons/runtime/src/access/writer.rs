@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::fs::OFlags;
 use tracing::{info, warn};
 
 /// Bytes of lines that may wait to be written.
@@ -44,13 +45,19 @@ pub(super) struct LogFile {
     file: File,
     /// Its device and inode.
     identity: (u64, u64),
+    /// Whether a write failed, and may have left a part of a line.
+    is_torn: bool,
 }
 
 impl LogFile {
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(&path)?;
+        let mut options = OpenOptions::new();
+        // A FIFO that nobody reads is an error, and nothing to wait for.
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let file =
+            options.append(true).create(true).mode(FILE_MODE).custom_flags(flags).open(&path)?;
         let status = file.metadata()?;
-        Ok(Self { path, file, identity: (status.dev(), status.ino()) })
+        Ok(Self { path, file, identity: (status.dev(), status.ino()), is_torn: false })
     }
 
     /// Whether its path leads elsewhere by now, as after a rotation.
@@ -64,7 +71,12 @@ impl LogFile {
         if self.was_moved() {
             *self = Self::open(self.path.clone())?;
         }
-        self.file.write_all(lines)
+        if self.is_torn {
+            self.file.write_all(b"\n")?;
+        }
+        let written = self.file.write_all(lines);
+        self.is_torn = written.is_err();
+        written
     }
 }
 
