@@ -64,6 +64,16 @@ impl Gauge {
         self.0.fetch_sub(1, Relaxed);
     }
 
+    /// Adds `amount`.
+    pub fn add(&self, amount: u64) {
+        self.0.fetch_add(amount, Relaxed);
+    }
+
+    /// Takes `amount` away.
+    pub fn subtract(&self, amount: u64) {
+        self.0.fetch_sub(amount, Relaxed);
+    }
+
     /// Its value now, modulo 2^64.
     #[must_use]
     pub fn value(&self) -> u64 {

@@ -123,7 +123,7 @@ pub fn timeout() -> impl Fn(&str) -> Result<Duration, String> {
 pub fn can_reload(changes: &[Change]) -> Result<(), TakesRestart> {
     let fixed: Vec<_> = changes
         .iter()
-        .filter(|change| FIXED_KEYS.contains(&change.key))
+        .filter(|change| FIXED_KEYS.contains(&change.key.as_str()))
         .map(ToString::to_string)
         .collect();
     if fixed.is_empty() { Ok(()) } else { Err(TakesRestart(fixed.join("; "))) }

@@ -69,6 +69,68 @@ fn every_error_is_reported_with_its_line_key_value_and_bound() {
     assert_eq!(report.lines().count(), 5, "{report}");
 }
 
+/// A table for each of some names, each with a value that is the file's own where it is not given.
+fn named(sources: &Sources) -> Result<Vec<(String, u32)>, ConfigErrors> {
+    let mut layers = sources.read();
+    let all = layers.one("threads", text::number_within(1, 64), 2);
+    let name = |name: &str| match name {
+        "bad" => Err("a better name is expected".to_owned()),
+        name => Ok(name.to_owned()),
+    };
+    let read = |layers: &mut Layers<'_>, name: String| {
+        let threads = layers.within(&format!("site.{name}"), |layers| {
+            layers.one("threads", text::number_within(1, 64), all)
+        });
+        (name, threads)
+    };
+    let names = layers.tables("site", name);
+    let named = names.into_iter().map(|name| read(&mut layers, name)).collect();
+    layers.finish(named)
+}
+
+#[test]
+fn a_table_may_have_any_of_many_names() {
+    let (_directory, sources) = sources("threads = 3\n[site.a]\nthreads = 4\n[site.b]\n");
+    let expected = vec![("a".to_owned(), 4), ("b".to_owned(), 3)];
+    assert_eq!(named(&sources), Ok(expected));
+    let none = named(&Sources::of("selattest").without_file());
+    assert_eq!(none, Ok(Vec::new()));
+}
+
+#[test]
+fn an_error_in_a_table_is_told_with_its_name() {
+    for (toml, expected) in [
+        ("[site.a]\nthreads = 65\n", "test.toml:2: site.a.threads = \"65\": must be from 1 to 64"),
+        (
+            "[site.a]\nthraeds = 5\n",
+            "test.toml:2: site.a.thraeds: unknown key; did you mean site.a.threads?",
+        ),
+        ("[site.bad]\nthreads = 5\n", "test.toml:1: site.bad: a better name is expected"),
+        ("[[site]]\nthreads = 5\n", "test.toml:1: site: tables here have names: [site.NAME]"),
+    ] {
+        let (_directory, sources) = sources(toml);
+        let report = named(&sources).unwrap_err().to_string();
+        assert!(report.contains(expected), "{expected}\nis not in\n{report}");
+        assert_eq!(report.lines().count(), 1, "{report}");
+    }
+}
+
+#[test]
+fn what_changed_names_what_came_and_went_in_a_table() {
+    let shown = |toml: &str| {
+        let (_directory, sources) = sources(toml);
+        let mut layers = sources.read();
+        let count = text::number_within(1, 64);
+        for name in layers.tables("site", |name| Ok(name.to_owned())) {
+            layers.within(&format!("site.{name}"), |layers| layers.one("threads", &count, 9));
+        }
+        layers.shown()
+    };
+    let changes = shown("[site.a]\nthreads = 1\n").changes(&shown("[site.b]\nthreads = 2\n"));
+    let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
+    assert_eq!(changes, ["site.a.threads: 1 is gone", "site.b.threads: is now 2"]);
+}
+
 #[test]
 fn a_broken_file_says_where() {
     let (_directory, sources) = sources("threads = 3\nhttp = [\n");

@@ -23,14 +23,30 @@ impl Entry {
     }
 }
 
-/// The settings of one file by dotted key.
-pub(super) type Entries = BTreeMap<String, Entry>;
+/// The settings of one file, or of several.
+#[derive(Default)]
+pub(super) struct Entries {
+    /// By dotted key.
+    pub(super) settings: BTreeMap<String, Entry>,
+    /// The tables in each table, by the dotted key of that: each by its name, with where it begins.
+    pub(super) tables: BTreeMap<String, BTreeMap<String, Origin>>,
+}
+
+impl Entries {
+    /// Takes in those of a later file, which win.
+    pub(super) fn extend(&mut self, later: Self) {
+        self.settings.extend(later.settings);
+        for (key, tables) in later.tables {
+            self.tables.entry(key).or_default().extend(tables);
+        }
+    }
+}
 
 /// Parses `text`; errors of the language go to `errors`, and what could be read is returned.
 pub(super) fn parse(path: &Path, text: &str, errors: &mut Vec<ConfigError>) -> Entries {
     let (table, faults) = DeTable::parse_recoverable(text);
     let path = Arc::from(path);
-    let mut flat = Flattened { path, text, entries: Entries::new(), errors };
+    let mut flat = Flattened { path, text, entries: Entries::default(), errors };
     for fault in faults {
         let span = fault.span().unwrap_or(0..0);
         flat.refuse("", "", span, format!("not TOML: {}", fault.message()));
@@ -55,7 +71,12 @@ impl Flattened<'_> {
                 format!("{prefix}.{}", name.get_ref())
             };
             match value.get_ref() {
-                DeValue::Table(inner) => self.table(&key, inner),
+                DeValue::Table(inner) => {
+                    let begin = Origin::File(self.path.to_path_buf(), self.line(&name.span()));
+                    let within = self.entries.tables.entry(prefix.to_owned()).or_default();
+                    within.insert(name.get_ref().to_string(), begin);
+                    self.table(&key, inner);
+                }
                 DeValue::Array(items) => self.list(&key, name.span(), items.iter()),
                 scalar => self.scalar(key, name.span(), scalar),
             }
@@ -75,16 +96,24 @@ impl Flattened<'_> {
         span: Range<usize>,
         items: impl Iterator<Item = &'i Spanned<DeValue<'i>>>,
     ) {
-        let texts: Option<Vec<_>> = items.map(|item| scalar_text(item.get_ref())).collect();
+        let mut has_table = false;
+        let texts: Option<Vec<_>> = items
+            .inspect(|item| has_table |= matches!(item.get_ref(), DeValue::Table(_)))
+            .map(|item| scalar_text(item.get_ref()))
+            .collect();
         match texts {
             Some(values) => self.insert(key.to_owned(), span, values, true),
+            None if has_table => {
+                let problem = format!("tables here have names: [{key}.NAME], not [[{key}]]");
+                self.refuse(key, "", span, problem);
+            }
             None => self.refuse(key, "", span, "a list of plain values is expected".to_owned()),
         }
     }
 
     fn insert(&mut self, key: String, span: Range<usize>, values: Vec<String>, is_list: bool) {
         let (file, line) = (Arc::clone(&self.path), self.line(&span));
-        self.entries.insert(key, Entry { values, is_list, file, line });
+        self.entries.settings.insert(key, Entry { values, is_list, file, line });
     }
 
     fn refuse(&mut self, key: &str, value: &str, span: Range<usize>, problem: String) {

@@ -100,7 +100,7 @@ impl Sources {
     /// Collects the settings. What cannot be read becomes an error of [`Layers::finish`].
     #[must_use]
     pub fn read(&self) -> Layers<'_> {
-        let (mut entries, mut errors) = (Entries::new(), Vec::new());
+        let (mut entries, mut errors) = (Entries::default(), Vec::new());
         match self.read_files() {
             Ok(files) => {
                 for SourceFile { path, text } in &files {
@@ -114,7 +114,14 @@ impl Sources {
                 problem: format!("cannot be read: {fault}"),
             }),
         }
-        Layers { sources: self, entries, asked: BTreeSet::new(), shown: Shown::default(), errors }
+        Layers {
+            sources: self,
+            entries,
+            table: String::new(),
+            asked: BTreeSet::new(),
+            shown: Shown::default(),
+            errors,
+        }
     }
 
     fn variable(&self, key: &str) -> String {
@@ -133,7 +140,9 @@ struct Given {
 pub struct Layers<'s> {
     sources: &'s Sources,
     entries: Entries,
-    asked: BTreeSet<&'static str>,
+    /// The table that keys are in, with a dot at its end; empty for the file as a whole.
+    table: String,
+    asked: BTreeSet<String>,
     shown: Shown,
     errors: Vec<ConfigError>,
 }
@@ -146,8 +155,10 @@ impl Layers<'_> {
         parse: impl Fn(&str) -> Result<T, String>,
         default: T,
     ) -> T {
-        let value = self.parsed_one(key, parse).unwrap_or(default);
-        self.shown.note(key, &value);
+        let value = self.parsed_one(key, parse);
+        let is_given = value.is_some();
+        let value = value.unwrap_or(default);
+        self.note(key, &value, is_given);
         value
     }
 
@@ -158,7 +169,7 @@ impl Layers<'_> {
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
         let value = self.parsed_one(key, parse);
-        self.shown.note(key, &value);
+        self.note(key, &value, value.is_some());
         value
     }
 
@@ -172,7 +183,8 @@ impl Layers<'_> {
             [value] if !given.is_list => self.parsed(key, value, &given.origin, &parse),
             values => {
                 let problem = "one plain value is expected, not a list".to_owned();
-                self.push(given.origin.clone(), key, &values.join(", "), problem);
+                let key = self.full(key);
+                self.push(given.origin.clone(), &key, &values.join(", "), problem);
                 None
             }
         }
@@ -185,7 +197,9 @@ impl Layers<'_> {
         parse: impl Fn(&str) -> Result<T, String>,
         default: Vec<T>,
     ) -> Vec<T> {
-        let values = match self.given(key) {
+        let given = self.given(key);
+        let is_given = given.is_some();
+        let values = match given {
             Some(given) => given
                 .values
                 .iter()
@@ -193,22 +207,57 @@ impl Layers<'_> {
                 .collect(),
             None => default,
         };
-        self.shown.note(key, &values);
+        self.note(key, &values, is_given);
         values
+    }
+
+    /// The names of the tables in `table`, such as `a` for `[table.a]`, as `parse` takes them.
+    pub fn tables<T>(
+        &mut self,
+        table: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let found = self.entries.tables.get(table).cloned().unwrap_or_default();
+        let mut names = Vec::new();
+        for (name, begin) in found {
+            match parse(&name) {
+                Ok(name) => names.push(name),
+                Err(problem) => {
+                    let key = format!("{table}.{name}");
+                    self.push(begin, &key, "", problem);
+                    // Its keys are not unknown: they are of no table.
+                    let within = format!("{key}.");
+                    let keys = self.entries.settings.keys().filter(|it| it.starts_with(&within));
+                    self.asked.extend(keys.cloned());
+                }
+            }
+        }
+        names
+    }
+
+    /// Reads keys of the table of this dotted name, where a value that is not given is taken from elsewhere:
+    /// it is not shown.
+    pub fn within<T>(&mut self, table: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.table, format!("{table}."));
+        let read = read(self);
+        self.table = before;
+        read
     }
 
     /// Refuses the value of `key` for a reason that concerns more than its text.
     pub fn refuse(&mut self, key: &'static str, problem: impl Into<String>) {
         let (origin, value) = match self.given(key) {
             Some(given) => (given.origin, given.values.join(", ")),
-            None => (Origin::Default, String::new()),
+            None => (self.place().cloned().unwrap_or(Origin::Default), String::new()),
         };
-        self.push(origin, key, &value, problem.into());
+        let key = self.full(key);
+        self.push(origin, &key, &value, problem.into());
     }
 
     /// Whether a value of `key` was refused already: what is missing then is not missing for want of one.
     #[must_use]
     pub fn is_refused(&self, key: &str) -> bool {
+        let key = self.full(key);
         self.errors.iter().any(|error| error.key == key)
     }
 
@@ -219,8 +268,8 @@ impl Layers<'_> {
     }
 
     /// Every key that was asked for, in alphabetical order.
-    pub fn keys(&self) -> impl Iterator<Item = &'static str> {
-        self.asked.iter().copied()
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.asked.iter().map(String::as_str)
     }
 
     /// Gives `config` if nothing was wrong.
@@ -230,6 +279,7 @@ impl Layers<'_> {
     pub fn finish<T>(mut self, config: T) -> Result<T, ConfigErrors> {
         let unknown: Vec<_> = self
             .entries
+            .settings
             .iter()
             .filter(|(key, _)| !self.asked.contains(key.as_str()))
             .map(|(key, entry)| (key.clone(), entry.origin()))
@@ -245,19 +295,20 @@ impl Layers<'_> {
     }
 
     fn given(&mut self, key: &'static str) -> Option<Given> {
-        self.asked.insert(key);
-        if let Some(values) = self.sources.flags.get(key) {
+        let key = self.full(key);
+        self.asked.insert(key.clone());
+        if let Some(values) = self.sources.flags.get(&key) {
             let is_list = values.len() > 1;
             let origin = Origin::Flag(format!("--{}", key.replace(['.', '_'], "-")));
             return Some(Given { values: values.clone(), is_list, origin });
         }
-        let variable = self.sources.variable(key);
+        let variable = self.sources.variable(&key);
         if let Ok(text) = env::var(&variable) {
             let values: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
             let is_list = values.len() > 1;
             return Some(Given { values, is_list, origin: Origin::Environment(variable) });
         }
-        let entry = self.entries.get(key)?;
+        let entry = self.entries.settings.get(&key)?;
         let origin = entry.origin();
         Some(Given { values: entry.values.clone(), is_list: entry.is_list, origin })
     }
@@ -272,9 +323,27 @@ impl Layers<'_> {
         match parse(value) {
             Ok(parsed) => Some(parsed),
             Err(problem) => {
-                self.push(origin.clone(), key, value, problem);
+                let key = self.full(key);
+                self.push(origin.clone(), &key, value, problem);
                 None
             }
+        }
+    }
+
+    /// The dotted key of `key`, which is in the table that is being read.
+    fn full(&self, key: &str) -> String {
+        format!("{}{key}", self.table)
+    }
+
+    /// Where the table begins that is being read.
+    fn place(&self) -> Option<&Origin> {
+        let (parent, name) = self.table.strip_suffix('.')?.rsplit_once('.')?;
+        self.entries.tables.get(parent)?.get(name)
+    }
+
+    fn note(&mut self, key: &str, value: &impl Debug, is_given: bool) {
+        if is_given || self.table.is_empty() {
+            self.shown.note(self.full(key), value);
         }
     }
 
@@ -285,10 +354,10 @@ impl Layers<'_> {
 }
 
 /// The known key that differs least from `key`, if it is near enough to be what was meant.
-fn nearest(key: &str, known: &BTreeSet<&'static str>) -> Option<&'static str> {
+fn nearest<'k>(key: &str, known: &'k BTreeSet<String>) -> Option<&'k str> {
     known
         .iter()
-        .map(|candidate| (distance(key, candidate), *candidate))
+        .map(|candidate| (distance(key, candidate), candidate.as_str()))
         .filter(|(edits, _)| *edits <= 1 + key.len() / 4)
         .min()
         .map(|(_, candidate)| candidate)

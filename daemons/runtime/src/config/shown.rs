@@ -1,22 +1,22 @@
 //! The values of a configuration as a person reads them, to say what a reload changes.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::{self, Debug},
 };
 
 /// Every key with its value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shown(BTreeMap<&'static str, String>);
+pub struct Shown(BTreeMap<String, String>);
 
 /// One key whose value differs between two configurations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The key.
-    pub key: &'static str,
-    /// Its value before.
+    pub key: String,
+    /// Its value before; empty where it was not given.
     pub from: String,
-    /// Its value now.
+    /// Its value now; empty where it is no longer given.
     pub to: String,
 }
 
@@ -24,22 +24,26 @@ impl Shown {
     /// What `next` says otherwise, in alphabetical order.
     #[must_use]
     pub fn changes(&self, next: &Self) -> Vec<Change> {
-        next.0
-            .iter()
-            .filter_map(|(key, to)| {
-                let from = self.0.get(key).cloned().unwrap_or_default();
-                (from != *to).then(|| Change { key, from, to: to.clone() })
-            })
+        let value = |of: &Self, key: &str| of.0.get(key).cloned().unwrap_or_default();
+        let keys: BTreeSet<&String> = self.0.keys().chain(next.0.keys()).collect();
+        keys.into_iter()
+            .map(|key| Change { key: key.clone(), from: value(self, key), to: value(next, key) })
+            .filter(|change| change.from != change.to)
             .collect()
     }
 
-    pub(super) fn note(&mut self, key: &'static str, value: &impl Debug) {
+    pub(super) fn note(&mut self, key: String, value: &impl Debug) {
         self.0.insert(key, format!("{value:?}"));
     }
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} is now {}", self.key, self.from, self.to)
+        let Self { key, from, to } = self;
+        match (from.as_str(), to.as_str()) {
+            ("", to) => write!(f, "{key}: is now {to}"),
+            (from, "") => write!(f, "{key}: {from} is gone"),
+            (from, to) => write!(f, "{key}: {from} is now {to}"),
+        }
     }
 }

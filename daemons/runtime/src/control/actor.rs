@@ -27,6 +27,8 @@ pub enum Actor {
     },
     /// Someone on the control socket of whom the kernel says nothing.
     Unknown,
+    /// A client of the data plane, where that takes an order too.
+    Client(SocketAddr),
     /// A signal.
     Signal,
     /// The daemon's own timer.
@@ -61,6 +63,7 @@ impl fmt::Display for Actor {
                 write!(f, "certificate={name} serial={serial} address={address}")
             }
             Self::Unknown => f.write_str("unknown"),
+            Self::Client(address) => write!(f, "client={address}"),
             Self::Signal => f.write_str("signal"),
             Self::Timer => f.write_str("timer"),
         }
