@@ -2,11 +2,14 @@
 
 mod story;
 
+use selat_core::cache::key::CacheKey;
 use story::Story;
 
 fn spoiled(method: &str, status: u16, response: &str) -> Vec<String> {
     let story = Story::answered(status, response).to(method, "http://example.com/dir/a?q");
-    let keys = selat_core::cache::invalidate::invalidated(&story.exchange(), "r");
+    let keys = selat_core::cache::invalidate::invalidated(&story.exchange(), |target| {
+        CacheKey::new("r", target)
+    });
     keys.iter().map(|key| key.uri().to_owned()).collect()
 }
 

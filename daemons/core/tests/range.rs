@@ -4,9 +4,10 @@ mod story;
 
 use http::{HeaderMap, Method};
 use proptest::prelude::*;
-use selat_core::cache::partial::{Combination, Coverage, Extent, combine, combined};
+use selat_core::cache::partial::{Combination, Coverage, Extent, are_apart, combine, combined};
 use selat_core::cache::policy::Decision;
 use selat_core::cache::reason::{MissReason, StoreRefusal};
+use selat_core::cache::stored::StoredMeta;
 use selat_core::http::conditional::EntityTag;
 use selat_core::http::range::{
     ByteRange, ContentRange, RangeSpec, Requested, Resolved, if_range_holds,
@@ -160,12 +161,14 @@ fn a_part_that_is_everything_becomes_whole() {
     assert_eq!((meta.status().as_u16(), headers.contains_key("content-range")), (404, true));
 }
 
+/// A stored part of a representation.
+fn meta(tag: &str, range: &str) -> StoredMeta {
+    let tag = format!("ETag: {tag}\nContent-Range: bytes {range}\nCache-Control: max-age=9");
+    Story::answered(206, &tag).stored()
+}
+
 #[test]
 fn parts_of_one_representation_are_combined() {
-    let meta = |tag: &str, range: &str| {
-        let tag = format!("ETag: {tag}\nContent-Range: bytes {range}\nCache-Control: max-age=9");
-        Story::answered(206, &tag).stored()
-    };
     let old = meta("\"a\"", "2-5/10");
     for (tag, range, expected) in [
         ("\"a\"", "6-9/10", Combination::Append { extent: part(2, 9, 10), skip: 0 }),
@@ -185,6 +188,24 @@ fn parts_of_one_representation_are_combined() {
     let mut completed = meta("\"a\"", "5-9/10");
     completed.set_extent(Extent::Whole, &mut HeaderMap::new());
     assert_eq!(completed.status(), 200);
+}
+
+#[test]
+fn parts_of_one_representation_without_an_octet_in_common_stay_apart() {
+    for (tag, range, apart) in [
+        ("\"a\"", "4-9/10", true),
+        ("\"a\"", "8-9/10", true),
+        ("\"a\"", "2-5/10", false),
+        ("\"a\"", "3-3/10", false),
+        ("\"b\"", "8-9/10", false),
+        ("W/\"a\"", "8-9/10", false),
+        ("\"a\"", "8-9/12", false),
+        ("\"a\"", "8-9/*", false),
+    ] {
+        let (one, other) = (meta("\"a\"", "0-3/10"), meta(tag, range));
+        assert_eq!(are_apart(&one, &other), apart, "{tag} {range}");
+        assert_eq!(are_apart(&other, &one), apart, "{tag} {range}");
+    }
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn keys_separate_schemes_hosts_and_routes() {
         CacheKey::new("site", &Target { secure: true, ..target("/a") }),
         CacheKey::new("site", &Target { authority: "example.org", ..target("/a") }),
         CacheKey::new("site", &Target { query: Some(""), ..target("/a") }),
-        plain.with_part("mobile"),
+        CacheKey::from("site http://example.com/a device=mobile"),
     ];
     for other in &others {
         assert_ne!(*other, plain);

@@ -9,16 +9,20 @@ use super::storage::Exchange;
 use crate::http::target::{Target, resolve_same_origin};
 
 /// The keys whose stored responses an exchange invalidates: the target URI, and what `Location`
-/// and `Content-Location` name within the same origin. None for a safe method or an error.
+/// and `Content-Location` name within the same origin, each as `key` has it. None for a safe method or an
+/// error.
 #[must_use]
-pub fn invalidated(exchange: &Exchange<'_>, namespace: &str) -> SmallVec<[CacheKey; 3]> {
+pub fn invalidated(
+    exchange: &Exchange<'_>,
+    key: impl Fn(&Target<'_>) -> CacheKey,
+) -> SmallVec<[CacheKey; 3]> {
     let mut keys = SmallVec::new();
     let status = exchange.response.status;
     // RFC 9111 §4.4: a non-error response is 2xx or 3xx.
     if is_safe(exchange.request.method) || !(status.is_success() || status.is_redirection()) {
         return keys;
     }
-    keys.push(CacheKey::new(namespace, &exchange.target));
+    keys.push(key(&exchange.target));
     for name in [header::LOCATION, header::CONTENT_LOCATION] {
         let named = exchange.response.headers.get(name).and_then(|value| value.to_str().ok());
         // RFC 9111 §4.4: not for another origin, lest one site empty the cache of another.
@@ -27,7 +31,7 @@ pub fn invalidated(exchange: &Exchange<'_>, namespace: &str) -> SmallVec<[CacheK
         else {
             continue;
         };
-        let key = CacheKey::new(namespace, &Target { path: &path, query, ..exchange.target });
+        let key = key(&Target { path: &path, query, ..exchange.target });
         if !keys.contains(&key) {
             keys.push(key);
         }

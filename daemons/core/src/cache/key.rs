@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::http::target::Target;
 
 /// A primary cache key. Cloning it copies a pointer. It reads `namespace scheme://host/path?query`,
-/// with any further parts after another space.
+/// with each further part ([`super::key_parts`]) after another space.
 ///
 /// The method is not part of it: only responses to GET (and to POST in place of GET) are stored.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,12 +34,6 @@ impl CacheKey {
         target.write_normalised(to);
     }
 
-    /// The key with one more part, such as a device class or the value of a cookie.
-    #[must_use]
-    pub fn with_part(&self, part: &str) -> Self {
-        Self(format!("{self} {part}").into())
-    }
-
     /// The whole text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -50,6 +44,18 @@ impl CacheKey {
     #[must_use]
     pub fn namespace(&self) -> &str {
         self.0.split(' ').next().unwrap_or_default()
+    }
+
+    /// Namespace and URI, without the parts: what all keys of one URI have in common.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        let parts: usize = self.parts().map(|part| part.len() + 1).sum();
+        &self.0[..self.0.len() - parts]
+    }
+
+    /// The parts beside the URI.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        self.0.split(' ').skip(2)
     }
 
     /// The URI, as a person would type it.

@@ -1,6 +1,7 @@
 //! What a shared HTTP cache decides (RFC 9111), for a store and a network it does not know.
 //!
-//! 1. [`key`] names what the client asked for; [`query`] leaves out what does not matter.
+//! 1. [`key`] names what the client asked for; [`query`] leaves out what does not matter, and
+//!    [`key_parts`] adds what does, such as the class of the [`device`].
 //! 2. [`policy`] chooses among the stored responses: serve, revalidate, complete, fetch or pass.
 //! 3. [`storage`] judges the origin's answer and turns it into a [`stored::StoredMeta`].
 //!    [`fields`] packs its header section.
@@ -10,11 +11,13 @@
 //! 6. [`reason`] names every outcome, [`status`] tells the client.
 
 mod compact;
+pub mod device;
 pub mod early;
 pub mod fields;
 pub mod freshness;
 pub mod invalidate;
 pub mod key;
+pub mod key_parts;
 pub mod options;
 pub mod partial;
 pub mod policy;

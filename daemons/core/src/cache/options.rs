@@ -11,6 +11,8 @@ pub const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-con
 /// Choices that the decisions of one route depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyOptions {
+    /// Whether the cache is used at all: nothing is served from it nor stored where it is not.
+    pub enabled: bool,
     /// Targeted fields that override `Cache-Control` and `Expires`, most specific first
     /// (RFC 9213 §2.2). Default: none, since only a CDN may obey `CDN-Cache-Control`.
     pub targeted: Vec<HeaderName>,
@@ -69,6 +71,7 @@ pub enum SMaxageStale {
 impl Default for PolicyOptions {
     fn default() -> Self {
         Self {
+            enabled: true,
             targeted: Vec::new(),
             client_directives: ClientDirectives::Obey,
             set_cookie: SetCookie::StoreIfExplicit,

@@ -159,6 +159,20 @@ pub fn combine(stored: &StoredMeta, new: &StoredMeta) -> Combination {
     }
 }
 
+/// Whether a stored part may stay beside a new one for the same selecting fields: they are of one
+/// representation, by their strong validator and length, and have no octet in common. Each answers
+/// requests of its own until a third joins them (RFC 9111 §3.3).
+#[must_use]
+pub fn are_apart(stored: &StoredMeta, new: &StoredMeta) -> bool {
+    let (Extent::Part(old), Extent::Part(part)) = (stored.extent(), new.extent()) else {
+        return false;
+    };
+    let (one, other) = (old.range, part.range);
+    same_validator(stored.strong_validator(), new.strong_validator())
+        && old.complete_length == part.complete_length
+        && (one.last < other.first || other.last < one.first)
+}
+
 /// A stored part and a new one, as one response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Combined {

@@ -104,6 +104,9 @@ pub fn lookup<'a>(
     now: SystemTime,
     options: &PolicyOptions,
 ) -> Decision {
+    if !options.enabled {
+        return Decision::Pass(PassReason::Configured);
+    }
     if let Some(reason) = bypass(request) {
         return Decision::Pass(reason);
     }

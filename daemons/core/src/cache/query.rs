@@ -2,6 +2,8 @@
 //! formed. The origin is asked with the same query, so that what is not in the key cannot choose
 //! the response.
 
+use std::borrow::Cow;
+
 /// What is done to the query of a route's requests. The default is nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueryRules {
@@ -13,6 +15,13 @@ pub struct QueryRules {
 }
 
 impl QueryRules {
+    /// The query without what the rules leave out; `None` if nothing is left. Borrowed where the rules change
+    /// nothing, whatever the query.
+    #[must_use]
+    pub fn kept<'q>(&self, query: Option<&'q str>) -> Option<Cow<'q, str>> {
+        if self.is_empty() { query.map(Cow::Borrowed) } else { self.apply(query?).map(Cow::Owned) }
+    }
+
     /// The query without what the rules leave out; `None` if nothing is left.
     #[must_use]
     pub fn apply(&self, query: &str) -> Option<String> {

@@ -124,6 +124,8 @@ reasons! {
             "The client wants to change the protocol.";
         Configured, "configured", "RFC 9211 §2.2",
             "The route is configured not to use the cache.";
+        KeyTooLong, "key_too_long", "RFC 9111 §2",
+            "A cookie or field that the route's key holds is longer than a key may be.";
     }
 }
 
@@ -172,6 +174,10 @@ reasons! {
             "Too much content was on its way into the cache already.";
         Superseded, "superseded", "RFC 9111 §4.4",
             "It was purged, invalidated or made superfluous while it arrived.";
+        Configured, "configured", "RFC 9111 §3",
+            "The route is configured not to use the cache.";
+        KeyTooLong, "key_too_long", "RFC 9111 §2",
+            "A cookie or field that the route's key holds is longer than a key may be.";
     }
 }
 

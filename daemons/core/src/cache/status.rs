@@ -85,7 +85,7 @@ impl From<PassReason> for Forward {
             | PassReason::Content
             | PassReason::Precondition
             | PassReason::Upgrade => Self::Request,
-            PassReason::Configured => Self::Bypass,
+            PassReason::Configured | PassReason::KeyTooLong => Self::Bypass,
         }
     }
 }

@@ -46,6 +46,9 @@ pub fn storable(exchange: &Exchange<'_>, options: &PolicyOptions) -> Storability
 
 fn judge(exchange: &Exchange<'_>, options: &PolicyOptions) -> Result<StoredMeta, StoreRefusal> {
     let Exchange { request, response, times, .. } = exchange;
+    if !options.enabled {
+        return Err(StoreRefusal::Configured);
+    }
     let directives = Directives::of(response.headers, options);
     method_allows(exchange, &directives)?;
     status_allows(response.status, &directives)?;

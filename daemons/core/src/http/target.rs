@@ -98,6 +98,29 @@ impl<'a> Target<'a> {
         to
     }
 
+    /// The host in normal form, without its port and without the dot of a root.
+    #[must_use]
+    pub fn normalised_host(&self) -> Cow<'a, str> {
+        let (host, _) = split_port(self.authority);
+        let host = host.strip_suffix('.').unwrap_or(host);
+        if host.bytes().any(|octet| octet.is_ascii_uppercase()) {
+            Cow::Owned(host.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(host)
+        }
+    }
+
+    /// The path in normal form, as [`Self::write_normalised`] has it.
+    #[must_use]
+    pub fn normalised_path(&self) -> Cow<'a, str> {
+        if !self.path.contains('%') && !self.path.contains("/.") {
+            return Cow::Borrowed(self.path);
+        }
+        let mut to = String::with_capacity(self.path.len());
+        push_path(&mut to, self.path);
+        Cow::Owned(to)
+    }
+
     /// Path and query in normal form: what the cache key says, and so what an origin must be asked
     /// for, lest two readings of one path be stored under one key.
     #[must_use]
@@ -180,11 +203,7 @@ fn same_authority(authority: &str, base: &Target<'_>) -> bool {
 /// Whether the text can be the host and port of an `http` URI. User information is refused, as
 /// RFC 9110 §4.2.4 asks.
 fn is_authority(text: &str) -> bool {
-    let octets = text.as_bytes();
-    let (host, port) = match text.rfind(':') {
-        Some(at) if !text[at..].contains(']') => (&text[..at], &octets[at + 1..]),
-        _ => (text, &[][..]),
-    };
+    let (host, port) = split_port(text);
     let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let valid_host = match literal {
         Some(address) => address.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b)),
@@ -193,7 +212,15 @@ fn is_authority(text: &str) -> bool {
     !host.is_empty()
         && text.len() <= AUTHORITY_BYTES_MAX
         && valid_host
-        && port.iter().all(u8::is_ascii_digit)
+        && port.bytes().all(|octet| octet.is_ascii_digit())
+}
+
+/// Host and port of an authority without user information; an empty port where there is none.
+fn split_port(authority: &str) -> (&str, &str) {
+    match authority.rfind(':') {
+        Some(at) if !authority[at..].contains(']') => (&authority[..at], &authority[at + 1..]),
+        _ => (authority, ""),
+    }
 }
 
 /// RFC 3986 §6.2.2.1 and §6.2.3: the host in lower case; an empty or default port left out.
