@@ -72,7 +72,8 @@ fn who_may_only_look_can_neither_purge_nor_flush() {
         let purge = PurgeRequest { selection, ..PurgeRequest::default() };
         assert_eq!(cache.purge(purge).await.unwrap_err().code(), Code::PermissionDenied);
         assert_eq!(cache.flush(FlushRequest {}).await.unwrap_err().code(), Code::PermissionDenied);
-        let stats = cache.get_stats(CacheServiceGetStatsRequest {}).await.unwrap().into_inner();
+        let stats =
+            cache.get_stats(CacheServiceGetStatsRequest::default()).await.unwrap().into_inner();
         assert_eq!((stats.entries, stats.purges), (1, 0), "{stats:?}");
     });
 }

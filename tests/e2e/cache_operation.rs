@@ -181,8 +181,12 @@ fn a_purge_is_logged_with_who_asked_and_what_for() {
         assert!(line.contains(part), "{part} in {line}");
     }
     news.client.request("PURGE", "/list", &[]).unwrap();
-    let line = news.proxyd.process().wait_for_log("actor=client=127.0.0.1:");
+    let line = news.proxyd.process().wait_for_log("selection=url http://127.0.0.1");
+    assert!(line.contains("actor=client=127.0.0.1:"), "{line}");
     assert!(line.contains("/list") && line.contains("variants=1"), "{line}");
+    let order =
+        news.proxyd.process().wait_for_log("command=Purge { selection: url http://127.0.0.1");
+    assert!(order.contains("actor=client=127.0.0.1:"), "{order}");
 }
 
 #[test]

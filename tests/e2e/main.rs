@@ -4,6 +4,7 @@
 mod access_log;
 mod authority;
 mod cache_commands;
+mod cache_limits;
 mod cache_load;
 mod cache_operation;
 mod cache_safety;
@@ -26,6 +27,7 @@ mod relay;
 mod reload;
 mod remote;
 mod restart;
+mod routes;
 mod screens;
 mod service_manager;
 mod site;

@@ -175,3 +175,23 @@ fn a_completion_that_is_cut_off_is_incomplete_and_leaves_the_part() {
     origin.on_request("/", |request| ranged(request, "\"v1\""));
     assert_eq!(client.get("/").unwrap().body, CONTENT);
 }
+
+#[test]
+fn parts_with_a_gap_between_them_are_kept_until_another_joins_them() {
+    let origin = ranged_origin();
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    for _ in 0..2 {
+        assert_eq!(part(&mut client, "bytes=0-1").text(), "01");
+        assert_eq!(part(&mut client, "bytes=8-9").text(), "89");
+    }
+    assert_eq!(origin.count("/"), 2);
+    assert_eq!(part(&mut client, "bytes=2-7").text(), "234567");
+    assert_eq!(part(&mut client, "bytes=5-9").text(), "56789");
+    assert_eq!(part(&mut client, "bytes=0-1").text(), "01");
+    assert_eq!(origin.count("/"), 3);
+    assert_eq!(client.get("/").unwrap().body, CONTENT);
+    assert_eq!(asked(&origin)[3], pair("bytes=0-1", "\"v1\""));
+    let shown = Netctl::new().proxyd(&proxyd).json(&["cache", "show", &proxyd.url("/")]);
+    assert_eq!(shown["variants"].as_array().unwrap().len(), 1, "{shown}");
+}

@@ -1,8 +1,8 @@
 //! Content that clients send: slowly, without end, in chunks.
 
-use std::{collections::BTreeSet, net::SocketAddr, thread, time::Duration};
+use std::{collections::BTreeSet, fs, net::SocketAddr, thread, time::Duration};
 
-use selat_tests::{Client, Daemon, Gate, Launcher, Origin, Reply};
+use selat_tests::{Client, Daemon, Gate, Launcher, Origin, Reply, curl_get};
 
 /// How long an origin may take where a test tries that.
 const ORIGIN_TIMEOUT: Duration = Duration::from_millis(300);
@@ -83,4 +83,37 @@ fn a_connection_is_not_used_once_its_origin_may_close_it() {
     let connections: BTreeSet<_> =
         origin.requests("/").iter().map(|request| request.connection).collect();
     assert_eq!(connections.len(), 3);
+}
+
+#[test]
+fn an_upload_that_stalls_is_told_so() {
+    let origin = Origin::with("/upload", Reply::status(200));
+    let config = "http = []\nudp = []\n[timeouts]\nbody = \"100ms\"\n";
+    let proxyd = Daemon::caching(origin.address()).config(config).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    client.send("POST", "/upload", &[("content-length", "10")]).unwrap();
+    client.write("half").unwrap();
+    let response = client.receive("POST").unwrap();
+    assert_eq!((response.status(), response.header("connection").as_str()), (408, "close"));
+    assert!(response.header("cache-status").contains("request_stalled"), "{:?}", response.head);
+}
+
+#[test]
+fn content_that_http2_does_not_announce_keeps_a_get_out_of_the_cache() {
+    let origin = Origin::with("/page", Reply::fresh("page"));
+    let proxyd = Daemon::caching(origin.address()).start();
+    let content = proxyd.directory().join("content");
+    fs::write(&content, "query").unwrap();
+    let content = content.to_str().unwrap();
+    // Without the length that curl would say.
+    let streamed = ["--http2-prior-knowledge", "-X", "GET", "-H", "Content-Length:", "-T", content];
+    for _ in 0..2 {
+        let response = curl_get(&proxyd.url("/page"), &streamed);
+        assert_eq!((response.status, response.version.as_str()), (200, "2"));
+        assert!(response.header("cache-status").contains("request_content"), "{response:?}");
+    }
+    let requests = origin.requests("/page");
+    assert_eq!(requests.len(), 2);
+    assert!(requests.iter().all(|request| request.content == b"query"), "{requests:?}");
+    assert!(!curl_get(&proxyd.url("/page"), &[]).header("cache-status").contains(";hit"));
 }

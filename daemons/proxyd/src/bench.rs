@@ -28,6 +28,7 @@ use crate::{
         store::{PurgeMode, Store},
         tags::Tags,
     },
+    counters::Ledger,
     purge::Purge,
 };
 
@@ -57,7 +58,7 @@ impl Bench {
     pub fn new(memory_bytes: u64, content_bytes: usize) -> Self {
         let fields = FIELDS.map(|(name, value)| (name, HeaderValue::from_static(value)));
         Self {
-            store: Store::new(memory_bytes, 1 << 20),
+            store: Store::new(memory_bytes, 1 << 20, Arc::new(Ledger::new(1))),
             content_bytes,
             origin: Arc::from("http://127.0.0.1:8000"),
             headers: HeaderMap::from_iter(fields),
@@ -121,13 +122,13 @@ impl Bench {
 
     /// Removes everything with a tag, with `pause` between two steps; how many that were.
     pub fn purge_tag(&self, tag: &str, pause: impl FnMut()) -> u64 {
-        self.purge(Selection::Tag(tag.into()), pause)
+        self.purge(Selection::tag(tag), pause)
     }
 
     /// Removes everything whose URL was made with a tag, with `pause` between two steps; how many that
     /// were.
     pub fn purge_prefix(&self, tag: &str, pause: impl FnMut()) -> u64 {
-        self.purge(Selection::prefix("default", &format!("http://host/{tag}/")), pause)
+        self.purge(Selection::prefix(&format!("http://host/{tag}/")), pause)
     }
 
     /// Responses stored now.

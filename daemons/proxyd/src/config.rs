@@ -1,41 +1,35 @@
 //! proxyd's configuration: every key with its bounds and its default, once. The sample in
 //! `packaging/proxyd.toml` explains each key.
 
+mod cache;
+mod routes;
+
 use std::{
     fmt,
     net::{SocketAddr, ToSocketAddrs},
     time::Duration,
 };
 
-use selat_core::{
-    cache::{
-        options::{CDN_CACHE_CONTROL, PolicyOptions, SetCookie},
-        query::QueryRules,
-    },
-    relay::{Limits, UpstreamAddr},
-};
+use selat_core::relay::{Limits, UpstreamAddr};
 use selat_proto::socket::Daemon;
 use selat_runtime::{
     config::{ConfigErrors, Layers, Shown, Sources, text},
     listen,
     process::ProcessConfig,
-    service::{ServiceConfig, TIMEOUT_MAX, timeout},
+    service::{ServiceConfig, timeout},
 };
 
+pub(crate) use self::{
+    cache::CacheConfig,
+    routes::{DEFAULT, RouteConfig},
+};
 use crate::{
-    network::Network,
     origin::{OriginAddr, OriginLimits},
     relay::{TcpConfig, UdpConfig},
 };
 
-/// Most eagerness to refresh early.
-const EARLY_REFRESH_MAX: f64 = 100.0;
-
 /// Most bytes of memory that the cache may be given.
 const MEMORY_BYTES_MAX: u64 = 1 << 44;
-
-/// Content of the largest response that is stored, where the memory allows.
-const OBJECT_BYTES_MAX: u64 = 16 << 20;
 
 /// Content that may be on its way into the cache.
 const FILLING_BYTES: u64 = 64 << 20;
@@ -54,11 +48,9 @@ pub struct Config {
     pub(crate) udp: Vec<Forwarding>,
     pub(crate) tcp: Vec<Forwarding>,
     pub(crate) store: StoreLimits,
-    pub(crate) policy: PolicyOptions,
-    pub(crate) query: QueryRules,
-    pub(crate) early_refresh: f64,
-    /// Clients that may send `PURGE`.
-    pub(crate) purge_allow: Vec<Network>,
+    /// Of all requests that no route takes.
+    pub(crate) cache: CacheConfig,
+    pub(crate) routes: Vec<RouteConfig>,
     pub(crate) origin_limits: OriginLimits,
     relay: RelayLimits,
     pub(crate) service: ServiceConfig,
@@ -77,12 +69,8 @@ pub(crate) struct Forwarding {
 pub(crate) struct StoreLimits {
     /// Bytes of all resources together.
     pub(crate) memory_bytes: u64,
-    /// Octets of content of one response.
-    pub(crate) object_bytes: u64,
     /// Bytes of content on its way in.
     pub(crate) filling_bytes: u64,
-    /// Variants of one resource.
-    pub(crate) variants: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -113,23 +101,17 @@ impl ProcessConfig for Config {
 impl Config {
     /// Each key with its parser and its default.
     fn settings(layers: &mut Layers<'_>) -> Self {
+        let store = store_limits(layers);
+        let origins = layers.many("origin", OriginAddr::parse, default_origins());
+        let cache = CacheConfig::settings(layers, &CacheConfig::built_in(store.memory_bytes));
         Self {
             http: layers.many("http", text::address, vec![([127, 0, 0, 1], 8080).into()]),
-            origins: layers.many("origin", OriginAddr::parse, default_origins()),
+            routes: RouteConfig::all(layers, &origins, &cache),
+            origins,
             udp: layers.many("udp", forwarding, default_udp()),
             tcp: layers.many("tcp", forwarding, Vec::new()),
-            store: store_limits(layers),
-            policy: policy(layers),
-            query: QueryRules {
-                drop: layers.many("cache.query_drop", text::text, Vec::new()),
-                sort: layers.one("cache.query_sort", text::truth, false),
-            },
-            early_refresh: layers.one(
-                "cache.early_refresh",
-                text::number_within(0.0, EARLY_REFRESH_MAX),
-                0.0,
-            ),
-            purge_allow: layers.many("cache.purge_allow", Network::parse, Vec::new()),
+            store,
+            cache,
             origin_limits: origin_limits(layers),
             relay: RelayLimits::settings(layers),
             service: ServiceConfig::settings(layers, Daemon::Proxyd),
@@ -167,9 +149,16 @@ impl Config {
                 layers.refuse(key, loops);
             }
         }
-        if self.store.object_bytes > self.store.memory_bytes {
+        if self.cache.object_bytes > self.store.memory_bytes {
             layers.refuse("cache.object_max", "must not be more than cache.memory");
         }
+        RouteConfig::check(&self.routes, self.store.memory_bytes, layers);
+    }
+
+    /// Octets of content of the largest response that any route stores.
+    pub(crate) fn object_bytes_max(&self) -> u64 {
+        let caches = self.routes.iter().map(|route| &route.cache).chain([&self.cache]);
+        caches.map(|cache| cache.object_bytes).max().unwrap_or_default()
     }
 
     /// Every key with its value.
@@ -238,44 +227,13 @@ impl RelayLimits {
 
 fn store_limits(layers: &mut Layers<'_>) -> StoreLimits {
     let memory = text::bytes_within(1 << 20, MEMORY_BYTES_MAX);
-    let memory_bytes = layers.one("cache.memory", memory, 256 << 20);
     StoreLimits {
-        memory_bytes,
-        object_bytes: layers.one(
-            "cache.object_max",
-            text::bytes_within(0, MEMORY_BYTES_MAX),
-            OBJECT_BYTES_MAX.min(memory_bytes),
-        ),
+        memory_bytes: layers.one("cache.memory", memory, 256 << 20),
         filling_bytes: layers.one(
             "cache.filling_memory",
             text::bytes_within(0, MEMORY_BYTES_MAX),
             FILLING_BYTES,
         ),
-        variants: layers.one("cache.variants_max", text::number_within(1, 10_000), 64),
-    }
-}
-
-fn policy(layers: &mut Layers<'_>) -> PolicyOptions {
-    let defaults = PolicyOptions::default();
-    let targeted = layers.one("cache.cdn_cache_control", text::truth, false);
-    let any = text::duration_within(Duration::ZERO, 365 * TIMEOUT_MAX);
-    PolicyOptions {
-        targeted: if targeted { vec![CDN_CACHE_CONTROL] } else { Vec::new() },
-        grace_while_revalidate: layers.one("cache.grace", &any, defaults.grace_while_revalidate),
-        grace_if_error: layers.one("cache.grace_if_error", &any, defaults.grace_if_error),
-        heuristic_max: layers.one("cache.heuristic_max", &any, defaults.heuristic_max),
-        lifetime_max: layers.one("cache.lifetime_max", &any, defaults.lifetime_max),
-        set_cookie: layers.one("cache.set_cookie", set_cookie, defaults.set_cookie),
-        ..defaults
-    }
-}
-
-fn set_cookie(text: &str) -> Result<SetCookie, String> {
-    match text {
-        "explicit" => Ok(SetCookie::StoreIfExplicit),
-        "never" => Ok(SetCookie::Refuse),
-        "always" => Ok(SetCookie::Store),
-        _ => Err("explicit, never or always is expected".to_owned()),
     }
 }
 
@@ -361,8 +319,75 @@ mod tests {
         // The defaults of the sockets depend on the environment that the daemon is started in.
         let changes = defaults.shown().changes(&shown);
         let is_socket = |key: &str| ["control", "status"].contains(&key);
-        let others: Vec<_> = changes.iter().filter(|change| !is_socket(change.key)).collect();
+        let others: Vec<_> = changes.iter().filter(|change| !is_socket(&change.key)).collect();
         assert!(others.is_empty(), "{others:?}");
+    }
+
+    /// The configuration of a file with these lines.
+    fn read(lines: &str) -> Result<Config, ConfigErrors> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("proxyd.toml");
+        std::fs::write(&file, lines).expect("written");
+        Config::read(&Sources::of("proxydsample").with_file(file))
+    }
+
+    #[test]
+    fn the_routes_of_the_sample_are_good() {
+        let example = SAMPLE.lines().filter_map(|line| line.strip_prefix("#   "));
+        let example = example.skip_while(|line| !line.starts_with("[route.")).collect::<Vec<_>>();
+        let config = read(&example.join("\n")).expect("a good example");
+        let [route] = config.routes.as_slice() else { panic!("{:?}", config.routes) };
+        assert_eq!((&*route.name, route.places().count()), ("images", 4));
+        assert_eq!(route.origins[0].to_string(), "http://127.0.0.1:8001");
+        assert_eq!(route.cache.policy.lifetime_max, Duration::from_hours(7 * 24));
+        assert_eq!(route.cache.policy.targeted.len(), 1);
+        assert_eq!(config.cache.policy.targeted.len(), 0);
+    }
+
+    #[test]
+    fn a_route_has_the_settings_of_all_where_it_has_none() {
+        let config = read(concat!(
+            "origin = \"http://127.0.0.1:81\"\n[cache]\ngrace = \"5s\"\nquery_sort = true\n",
+            "[route.a]\npath = \"/a\"\n[route.a.cache]\ngrace = \"1s\"\nkey_cookies = [\"lang\"]\n",
+        ));
+        let route = &config.expect("good").routes[0];
+        assert_eq!(route.cache.policy.grace_while_revalidate, Duration::from_secs(1));
+        assert!(route.cache.query.sort);
+        assert_eq!(route.cache.key_parts.cookies, ["lang"]);
+        assert_eq!(route.origins[0].to_string(), "http://127.0.0.1:81");
+    }
+
+    #[test]
+    fn routes_that_cannot_be_meant_are_refused_with_their_place() {
+        for (lines, expected) in [
+            ("[route.a]\n", ":1: route.a.host: a route needs a host or a path"),
+            ("[route.default]\npath = \"/\"\n", ":1: route.default: default is the route"),
+            ("[route.\"a b\"]\npath = \"/\"\n", ":1: route.a b: a name has 1 to 64"),
+            ("[route.a]\nhost = \"a:80\"\n", ":2: route.a.host = \"a:80\": a host is expected"),
+            ("[route.a]\npath = \"x\"\n", ":2: route.a.path = \"x\": the beginning of a path"),
+            (
+                "[route.a]\npath = \"/x\"\norigin = []\n",
+                ":3: route.a.origin: a route needs an origin",
+            ),
+            (
+                "[route.a]\npath = \"/x\"\n[route.b]\npath = [\"/y\", \"/%78\"]\n",
+                ":4: route.b.path = \"/y, /%78\": any host, /x: a has that already",
+            ),
+            ("[route.a]\nhost = [\"h\", \"H\"]\n", "h, /: this route has that already"),
+            ("[route.a]\npath = \"/x\"\ncolour = 1\n", ":3: route.a.colour: unknown key"),
+            ("[route.a]\npath = \"/x\"\n[route.a.cache]\nmemory = \"1GiB\"\n", "unknown key"),
+            ("[[route]]\nname = \"a\"\n", ":1: route: tables here have names: [route.NAME]"),
+            (
+                "[route.a]\npath = \"/x\"\n[route.a.cache]\nobject_max = \"1GiB\"\n",
+                "route.a.cache.object_max = \"1GiB\": must not be more than cache.memory",
+            ),
+            ("[cache]\nkey_cookies = [\"a=b\"]\n", "the name of a cookie is expected"),
+            ("[cache]\nkey_headers = [\"Cookie\"]\n", "key_cookies names single cookies"),
+        ] {
+            let report = read(lines).expect_err(lines).to_string();
+            assert!(report.contains(expected), "{expected}\nis not in\n{report}");
+            assert_eq!(report.lines().count(), 1, "{report}");
+        }
     }
 
     #[test]

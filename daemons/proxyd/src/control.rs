@@ -54,7 +54,8 @@ pub(crate) fn services(
     relay: &Arc<Relay>,
     orders: &Orders<Command>,
 ) -> RoutesBuilder {
-    let cache = CacheControl { proxy: Arc::clone(proxy), orders: orders.clone() };
+    proxy.connect(orders);
+    let cache = CacheControl { proxy: Arc::clone(proxy) };
     let mut services = RoutesBuilder::default();
     services.add_service(CacheServiceServer::new(cache));
     services.add_service(RelayServiceServer::new(RelayControl(Arc::clone(relay))));

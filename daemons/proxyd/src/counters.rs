@@ -1,11 +1,17 @@
-//! What the cache counts, each data-plane thread for itself. `cache.proto` explains each counter.
+//! What the cache counts, for each route, each data-plane thread for itself. `cache.proto` explains each
+//! counter.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use selat_core::cache::reason::{MissReason, PassReason, RevalidateReason, StoreRefusal};
-use selat_runtime::counters::{Counter, Named, PerThread, Tally};
+use selat_runtime::counters::{Counter, Gauge, Named, PerThread, Tally};
 
 use crate::{latency::Latency, origin::OriginError};
 
-/// The counters of all threads.
+/// The counters of a route, of all threads.
 pub(crate) type Counters = PerThread<ThreadCounters>;
 
 /// The counters of one thread.
@@ -21,10 +27,55 @@ pub(crate) struct ThreadCounters {
     pub(crate) not_stored: Tally<{ StoreRefusal::COUNT }>,
     pub(crate) origin_errors: Tally<{ OriginError::ALL.len() }>,
     pub(crate) stores: Counter,
+    pub(crate) evictions: Counter,
+    pub(crate) purges: Counter,
+    pub(crate) soft_purges: Counter,
     pub(crate) hit_latency: Latency,
     pub(crate) fill_latency: Latency,
     pub(crate) cache_body_bytes: Counter,
     pub(crate) origin_body_bytes: Counter,
+    pub(crate) entries: Gauge,
+    pub(crate) memory_bytes: Gauge,
+}
+
+/// The counters of every route that there has been since start, by name. Those of one that is gone stay, so that
+/// no sum ever goes down.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    threads: usize,
+    routes: RwLock<BTreeMap<Arc<str>, Arc<Counters>>>,
+}
+
+impl Ledger {
+    /// For this many data-plane threads.
+    pub(crate) fn new(threads: usize) -> Self {
+        Self { threads, routes: RwLock::default() }
+    }
+
+    /// The counters of a route.
+    pub(crate) fn of(&self, route: &str) -> Arc<Counters> {
+        let known = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(route).cloned();
+        known.unwrap_or_else(|| {
+            let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+            let made = || Arc::new(Counters::new(self.threads));
+            Arc::clone(routes.entry(route.into()).or_insert_with(made))
+        })
+    }
+
+    /// Every route's, in order of their names.
+    pub(crate) fn all(&self) -> Vec<(Arc<str>, Arc<Counters>)> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        routes.iter().map(|(name, counters)| (Arc::clone(name), Arc::clone(counters))).collect()
+    }
+}
+
+/// Each route's under its own name.
+impl Named for Ledger {
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Counter)) {
+        for (route, counters) in self.all() {
+            counters.visit(&mut |name, counter| visit(&format!("{route}.{name}"), counter));
+        }
+    }
 }
 
 impl Named for ThreadCounters {
@@ -34,6 +85,9 @@ impl Named for ThreadCounters {
         visit("cache.revalidated", &self.revalidated);
         visit("cache.collapsed", &self.collapsed);
         visit("cache.stores", &self.stores);
+        visit("cache.evictions", &self.evictions);
+        visit("cache.purges", &self.purges);
+        visit("cache.soft_purges", &self.soft_purges);
         visit("cache.cache_body_bytes", &self.cache_body_bytes);
         visit("cache.origin_body_bytes", &self.origin_body_bytes);
         self.misses.visit("cache.misses.", MissReason::ALL, visit);

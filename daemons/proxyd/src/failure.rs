@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode, header};
 use selat_core::cache::{
     policy::{OriginFailure, serve_on_error},
     status::{CacheStatus, Forward},
@@ -83,7 +83,14 @@ pub(crate) fn failed(error: OriginError, why: Why) -> Response<ReplyBody> {
     let status = match error {
         OriginError::Timeout => StatusCode::GATEWAY_TIMEOUT,
         OriginError::Request => StatusCode::BAD_REQUEST,
+        OriginError::Stalled => StatusCode::REQUEST_TIMEOUT,
         OriginError::Unreachable | OriginError::Broken => StatusCode::BAD_GATEWAY,
     };
-    reply::error(status, CacheStatus { detail: Some(error.as_str()), ..why.said() })
+    let mut response =
+        reply::error(status, CacheStatus { detail: Some(error.as_str()), ..why.said() });
+    if error == OriginError::Stalled {
+        // RFC 9110 §15.5.9: the rest of the request is not waited for.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }

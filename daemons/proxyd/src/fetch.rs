@@ -142,7 +142,7 @@ pub(crate) async fn shared(ask: &Ask<'_>, why: Why, stored: Stored<'_>) -> Reply
 
 /// Answers with what another flight stored after this request had looked and before it joined.
 fn landed_before(ask: &Ask<'_>) -> Option<Reply> {
-    let (resource, now) = (ask.stored()?, SystemTime::now());
+    let (resource, now) = (ask.stored().ok()??, SystemTime::now());
     let candidates = resource.variants().iter().map(|object| &object.meta);
     let decision = lookup(ask.request_head(), candidates, now, &ask.route.options);
     let Decision::Serve(serve) = &decision else { return None };
@@ -322,7 +322,11 @@ fn take_in(
 ) -> Reply {
     let exchange = exchange(ask, &fetched);
     let ticket = invalidate(ask, ticket, &exchange);
-    let judged = storable(&exchange, &ask.route.options);
+    let judged = if why == Why::Pass(PassReason::KeyTooLong) {
+        Storability::Pass(StoreRefusal::KeyTooLong)
+    } else {
+        storable(&exchange, &ask.route.options)
+    };
     if ask.head.method == Method::HEAD {
         freshen(ask, ticket, &fetched);
     }
@@ -350,7 +354,8 @@ fn take_in(
 /// RFC 9111 §4.4: removes what a write spoils. The ticket outlives that: the response to a POST may itself
 /// be stored.
 fn invalidate(ask: &Ask<'_>, ticket: Ticket, exchange: &Exchange<'_>) -> Ticket {
-    let keys = invalidated(exchange, ask.route.namespace);
+    let routes = ask.proxy.routes.load();
+    let keys = invalidated(exchange, |target| routes.base_key(target));
     for key in &keys {
         ask.proxy.purge(key);
     }
@@ -389,6 +394,7 @@ fn fill(
     let request = ask.head.headers.clone();
     let fill = Fill {
         proxy: Arc::clone(ask.proxy),
+        counters: Arc::clone(&ask.route.counters),
         key: ask.key(),
         ticket,
         request,
@@ -412,7 +418,7 @@ fn pass_on(
     fetched: Fetched,
     refusal: StoreRefusal,
 ) -> Response<ReplyBody> {
-    ask.proxy.counters.here().not_stored.increment(refusal.index());
+    ask.route.counters.here().not_stored.increment(refusal.index());
     let Fetched { mut head, body, .. } = fetched;
     hop_by_hop::strip_response(&mut head.headers);
     via::append(&mut head.headers, head.version, NAME);

@@ -21,6 +21,7 @@ use crate::{
         object::{Object, Uses},
         tags::Tags,
     },
+    counters::Counters,
     origin::OriginBody,
     parts::{Joint, Place},
     proxy::Proxy,
@@ -30,6 +31,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Fill {
     pub(crate) proxy: Arc<Proxy>,
+    /// Its route's.
+    pub(crate) counters: Arc<Counters>,
     pub(crate) key: CacheKey,
     pub(crate) ticket: Ticket,
     /// Fields of the request that it answers.
@@ -74,7 +77,7 @@ impl Fill {
             (None, Ok(Some(refusal))) => Err(refusal),
             (None, _) => Err(StoreRefusal::Incomplete),
         };
-        let counters = self.proxy.counters.here();
+        let counters = self.counters.here();
         match stored {
             Ok(()) => {
                 counters.stores.increment();

@@ -7,7 +7,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 use http_body::Body;
 use hyper::ext::on_informational;
 use selat_core::{
-    cache::stored::Conditions,
+    cache::{
+        device::{DEVICE, DeviceClass},
+        stored::Conditions,
+    },
     http::{conditional, hop_by_hop, range::RangeSpec, via},
 };
 
@@ -72,6 +75,10 @@ pub(crate) fn request(ask: &Ask<'_>, asking: Asking, body: RequestBody) -> Reque
         Asking::Unconditionally => strip_conditions(&mut headers),
         Asking::Whether(conditions) => conditions.apply(&mut headers),
         Asking::Missing(range, if_range) => ask_for_range(&mut headers, range, if_range),
+    }
+    if ask.route.key_parts.device {
+        let class = DeviceClass::of(&ask.head.headers);
+        headers.insert(DEVICE, HeaderValue::from_static(class.as_str()));
     }
     own::count_hop(&ask.head.method, &mut headers);
     say_who_asks(&mut headers, ask);

@@ -1,7 +1,7 @@
 //! proxyd: a caching HTTP proxy in front of any origin, and a relay of TCP and UDP.
 //!
 //! [`run`] is the daemon's whole life. `server` starts the threads and binds the listeners; a
-//! `connection` hands each request to `request`, which looks it up in the `cache` and answers
+//! `connection` hands each request to `request`, which finds its `route`, looks it up in the `cache` and answers
 //! by `reply`, or asks an `origin` by `fetch`; `relay` carries what is not HTTP; `control` steers
 //! all of it.
 
@@ -29,6 +29,7 @@ mod relay;
 mod relaying;
 mod reply;
 mod request;
+mod route;
 mod server;
 
 pub use self::{

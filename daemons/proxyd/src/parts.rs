@@ -2,7 +2,9 @@
 //! one (RFC 9110 §15.3.7.3).
 //!
 //! A part that completes the stored one is read by clients with it, as the whole that it makes. Any
-//! other goes to its client as it came, and to the store together with what it touches there.
+//! other goes to its client as it came, and to the store together with the newest part that it touches
+//! there, or beside those that it does not. Each part stored counts as a variant of its URL
+//! (`cache.variants_max`).
 
 use std::sync::Arc;
 

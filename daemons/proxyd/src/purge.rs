@@ -41,7 +41,7 @@ impl Purge {
         let (mut purged, mut cursor) = (Purged::default(), Cursor::default());
         while let Some(step) = self.step(&proxy.store, &mut cursor) {
             purged += step;
-            if !matches!(self.selection, Selection::Key(_)) {
+            if self.selection.is_of_many() {
                 time::sleep(PAUSE).await;
             }
         }
@@ -60,10 +60,10 @@ impl Purge {
         let Purged { variants, bytes } = purged;
         let (selection, mode) = (&self.selection, self.mode.as_str());
         info!(%actor, %selection, mode, variants, bytes, "purge");
-        let kind = match (self.mode, selection) {
+        let kind = match (self.mode, selection.is_everything()) {
             (PurgeMode::Count, _) => return,
-            (_, Selection::All) => EventKind::Flushed,
-            _ => EventKind::Purged,
+            (_, true) => EventKind::Flushed,
+            (_, false) => EventKind::Purged,
         };
         events.tell(kind, actor, format!("{variants} variants {mode}: {selection}"));
     }

@@ -51,7 +51,7 @@ pub(crate) fn from_object(
         *response.body_mut() = ReplyBody::Empty;
     } else if let ReplyBody::Stored(_) = response.body() {
         let bytes = http_body::Body::size_hint(response.body()).lower();
-        ask.proxy.counters.here().cache_body_bytes.add(bytes);
+        ask.route.counters.here().cache_body_bytes.add(bytes);
     }
     response.headers_mut().insert(header::AGE, object.meta.age(now).as_secs().into());
     say(response.headers_mut(), said);

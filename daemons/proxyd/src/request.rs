@@ -1,35 +1,31 @@
 //! One request, from its head to the head of its response.
 //!
-//! 1. Refuse what no origin should see: no target, a loop.
-//! 2. Look up what is stored for the key.
-//! 3. Let the policy decide: serve, validate, fetch, or pass.
-//! 4. Count the verdict and write the access line, both once.
+//! 1. Read the target and find its route.
+//! 2. Refuse what no origin should see: no target, a loop.
+//! 3. Look up what is stored for the key.
+//! 4. Let the policy decide: serve, validate, fetch, or pass.
+//! 5. Count the verdict and write the access line, both once.
 
 use std::{
     cell::RefCell,
-    mem,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
-use http::{Method, Request, Response, StatusCode, Version, header, request};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request};
+use http_body::Body;
 use hyper::body::Incoming;
 use selat_core::{
     cache::{
         early::wants_early_refresh,
         key::CacheKey,
+        key_parts::TooLong,
         policy::{Decision, lookup},
         reason::{HitReason, MissReason, PassReason, RevalidateReason},
         status::CacheStatus,
     },
-    http::{
-        conditional,
-        message::RequestHead,
-        range::Requested,
-        target::{Target, TargetError},
-        via,
-    },
+    http::{conditional, message::RequestHead, range::Requested, target::Target, via},
 };
 use selat_runtime::{access::Entry, serve::Interims};
 use tracing::debug;
@@ -40,8 +36,9 @@ use crate::{
     counters::Counters,
     fetch::{self, Stored, Why},
     own,
-    proxy::{NAME, Proxy, Route, hop},
+    proxy::{NAME, Proxy, hop},
     purge, reply,
+    route::Route,
 };
 
 /// A request, and all that answering it takes.
@@ -81,16 +78,6 @@ pub(crate) enum Verdict {
 pub(crate) type Reply = (Response<ReplyBody>, Verdict);
 
 impl<'r> Ask<'r> {
-    pub(crate) fn new(
-        proxy: &'r Arc<Proxy>,
-        route: &'r Arc<Route>,
-        client: SocketAddr,
-        head: &'r request::Parts,
-    ) -> Result<Self, TargetError> {
-        let target = Target::of(&head.uri, &head.headers, false)?;
-        Ok(Self { proxy, route, client, head, target, interims: None })
-    }
-
     /// Passes interim responses on to the client. RFC 9110 §15.2: never to HTTP/1.0; hyper sends
     /// none by HTTP/2.
     fn with_interims(self, interims: &'r Interims) -> Self {
@@ -98,8 +85,32 @@ impl<'r> Ask<'r> {
         Self { interims: takes.then_some(interims), ..self }
     }
 
+    /// Its key. Where a part is too long ([`TooLong`]), one for which nothing is ever stored.
     pub(crate) fn key(&self) -> CacheKey {
-        CacheKey::new(self.route.namespace, &self.target)
+        let mut text = String::new();
+        if self.route.write_key(&mut text, &self.target, &self.head.headers).is_err() {
+            text.push_str(" too_long");
+        }
+        CacheKey::from(text.as_str())
+    }
+
+    /// Answers it: by itself where no origin is to see it, else from the cache or the origin.
+    async fn handle(&self, body: Incoming) -> Reply {
+        if via::loops(&self.head.headers, hop()) {
+            return refuse(StatusCode::LOOP_DETECTED, "via_loop");
+        }
+        if purge::method::is_purge(self) {
+            return (purge::method::answer(self).await, Verdict::Purged);
+        }
+        match own::answer(self) {
+            Some(response) => (response, Verdict::Refused),
+            None => answer(self, body).await,
+        }
+    }
+
+    /// What all keys of its URL have in common.
+    pub(crate) fn base_key(&self) -> CacheKey {
+        self.route.base_key(&self.target)
     }
 
     pub(crate) fn request_head(&self) -> RequestHead<'r> {
@@ -120,13 +131,16 @@ impl<'r> Ask<'r> {
     }
 
     /// What is stored for its key.
-    pub(crate) fn stored(&self) -> Option<Resource> {
+    ///
+    /// # Errors
+    /// [`TooLong`] where it can have none.
+    pub(crate) fn stored(&self) -> Result<Option<Resource>, TooLong> {
         thread_local! {
             static KEY: RefCell<String> = const { RefCell::new(String::new()) };
         }
         KEY.with_borrow_mut(|text| {
-            CacheKey::write(text, self.route.namespace, &self.target);
-            self.proxy.store.lookup(text)
+            self.route.write_key(text, &self.target, &self.head.headers)?;
+            Ok(self.proxy.store.lookup(text))
         })
     }
 }
@@ -140,24 +154,26 @@ pub(crate) async fn handle(
 ) -> Response<ReplyBody> {
     let started = Instant::now();
     let (mut head, body) = request.into_parts();
-    let route = proxy.route.load_full();
-    let asked = route.rewritten(&head.uri).map(|uri| mem::replace(&mut head.uri, uri));
-    let (response, verdict) = match Ask::new(&proxy, &route, client, &head) {
-        _ if own::is_for_server(&head) => (own::options(), Verdict::Refused),
-        Ok(_) if via::loops(&head.headers, hop()) => refuse(StatusCode::LOOP_DETECTED, "via_loop"),
-        Ok(ask) if purge::method::is_purge(&ask) => {
-            (purge::method::answer(&ask).await, Verdict::Purged)
+    announce_content(&mut head, &body);
+    let (response, verdict, elapsed) = match Target::of(&head.uri, &head.headers, false) {
+        _ if own::is_for_server(&head) => (own::options(), Verdict::Refused, started.elapsed()),
+        Ok(target) => {
+            let route = Arc::clone(proxy.routes.load().of(&target));
+            let query = route.query(&target);
+            let target = Target { query: query.as_deref(), ..target };
+            let (proxy, route) = (&proxy, &route);
+            let ask = Ask { proxy, route, client, head: &head, target, interims: None };
+            let (response, verdict) = ask.with_interims(interims).handle(body).await;
+            let elapsed = started.elapsed();
+            verdict.count(&route.counters, elapsed);
+            (response, verdict, elapsed)
         }
-        Ok(ask) => match own::answer(&ask) {
-            Some(response) => (response, Verdict::Refused),
-            None => answer(&ask.with_interims(interims), body).await,
-        },
-        Err(error) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+        Err(error) => {
+            let (response, verdict) = refuse(StatusCode::BAD_REQUEST, &error.to_string());
+            (response, verdict, started.elapsed())
+        }
     };
-    let elapsed = started.elapsed();
-    verdict.count(&proxy.counters, elapsed);
     proxy.access.note(&Entry {
-        target: Entry::target_of(asked.as_ref().unwrap_or(&head.uri)),
         status: response.status(),
         cache: Some(verdict.as_str()),
         elapsed,
@@ -166,13 +182,26 @@ pub(crate) async fn handle(
     response
 }
 
+/// Has the head say that content follows also where HTTP/2 needs no field for it: decisions are made by heads.
+fn announce_content(head: &mut request::Parts, body: &Incoming) {
+    let is_unsaid = head.version == Version::HTTP_2
+        && !body.is_end_stream()
+        && !head.headers.contains_key(header::CONTENT_LENGTH);
+    if is_unsaid {
+        head.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
 fn refuse(status: StatusCode, detail: &str) -> Reply {
     let said = CacheStatus { cache: NAME, detail: Some(detail), ..CacheStatus::default() };
     (reply::error(status, said), Verdict::Refused)
 }
 
 async fn answer(ask: &Ask<'_>, body: Incoming) -> Reply {
-    let stored = ask.stored();
+    let Ok(stored) = ask.stored() else {
+        let body = RequestBody::of(body, ask.route.body_timeout);
+        return fetch::passed(ask, PassReason::KeyTooLong, body).await;
+    };
     let now = SystemTime::now();
     let variants = stored.iter().flat_map(Resource::variants);
     let candidates = variants.map(|object| &object.meta);
@@ -222,12 +251,15 @@ fn refresh(ask: &Ask<'_>, object: &Arc<Object>) {
     let (client, head, object) = (ask.client, refreshing(ask.head), Arc::clone(object));
     tokio::spawn(async move {
         // The target was read once already.
-        if let Ok(ask) = Ask::new(&proxy, &route, client, &head) {
-            let why = Why::Revalidate(RevalidateReason::Stale);
-            let stored = Stored::Unconfirmed(&object);
-            let (_, verdict) = fetch::lead(&ask, why, stored, Some(permit)).await;
-            debug!(uri = %head.uri, cache = verdict.as_str(), "refresh");
-        }
+        let Ok(target) = Target::of(&head.uri, &head.headers, false) else { return };
+        let query = route.query(&target);
+        let target = Target { query: query.as_deref(), ..target };
+        let (proxy, route, interims) = (&proxy, &route, None);
+        let ask = Ask { proxy, route, client, head: &head, target, interims };
+        let why = Why::Revalidate(RevalidateReason::Stale);
+        let stored = Stored::Unconfirmed(&object);
+        let (_, verdict) = fetch::lead(&ask, why, stored, Some(permit)).await;
+        debug!(uri = %head.uri, cache = verdict.as_str(), "refresh");
     });
 }
 

@@ -21,19 +21,20 @@ use tonic::service::RoutesBuilder;
 use tracing::warn;
 
 use crate::{
-    cache::{budget::Budget, store::Store},
+    cache::{
+        selection::Selection,
+        store::{PurgeMode, Store},
+    },
     config::Config,
     connection::{self, Front},
     control::{self, Command},
-    counters::Counters,
-    origin::{Origins, pool::Pool},
-    proxy::{Proxy, Route},
+    counters::Ledger,
+    proxy::Proxy,
+    purge::{self, Purge},
     relay::Relay,
     relaying::{NoUpstream, Relaying, Tcp, Udp},
+    route::Routes,
 };
-
-/// Keys of all routes, as long as there is one.
-const NAMESPACE: &str = "default";
 
 /// Why proxyd cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -78,13 +79,15 @@ struct Server<S> {
 fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>, Error> {
     let Beginning { workers, sockets, log, events } = beginning;
     let threads = workers.count();
-    let counters = Arc::new(Counters::new(threads));
-    let route = route(&config, &counters);
+    let ledger = Arc::new(Ledger::new(threads));
+    let routes = Routes::new(&config, &ledger, None);
+    let (memory_bytes, object_bytes) = (config.store.memory_bytes, config.object_bytes_max());
+    let store = Store::new(memory_bytes, object_bytes, Arc::clone(&ledger));
     let front = Arc::new(Front::new(
         Proxy::new(
-            route,
-            Store::new(config.store.memory_bytes, config.store.object_bytes),
-            counters,
+            routes,
+            store,
+            ledger,
             events.clone(),
             AccessLog::begin(&config.service.access)?,
         ),
@@ -109,20 +112,21 @@ fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>
     Ok(server)
 }
 
-/// Connections to origins that stay the same are kept, with the pool, by whoever still uses it.
-fn route(config: &Config, counters: &Arc<Counters>) -> Route {
-    let pool = Arc::new(Pool::new(config.origin_limits.clone()));
-    Route {
-        namespace: NAMESPACE,
-        options: config.policy.clone(),
-        query: config.query.clone(),
-        early_refresh: config.early_refresh,
-        purge_allow: config.purge_allow.clone(),
-        origins: Origins::new(config.origins.clone(), pool, Arc::clone(counters)),
-        body_timeout: config.origin_limits.body_timeout,
-        object_bytes_max: config.store.object_bytes,
-        filling_memory: Arc::new(Budget::new(config.store.filling_bytes)),
-        variants_max: config.store.variants,
+impl<S> Server<S> {
+    /// Puts other routes in force. What is stored for one that is gone goes with it; what is stored for the others
+    /// stays.
+    fn reroute(&self, next: &Config) {
+        let proxy = &self.front.proxy;
+        let before = proxy.routes.load_full();
+        let routes = Routes::new(next, &proxy.ledger, Some(&before));
+        let is_gone = |name: &&Arc<str>| routes.named(name).is_none();
+        let gone: Vec<_> = before.names().filter(is_gone).cloned().collect();
+        proxy.routes.store(Arc::new(routes));
+        for name in gone {
+            let selection = Selection::all().within(&name);
+            let purge = Purge { selection, mode: PurgeMode::Remove };
+            purge::spawn(proxy, purge, "reload", |_| ());
+        }
     }
 }
 
@@ -161,7 +165,7 @@ where
         let proxy = &self.front.proxy;
         proxy.access.apply(access);
         proxy.store.set_capacity(next.store.memory_bytes);
-        proxy.route.store(Arc::new(route(&next, &proxy.counters)));
+        self.reroute(&next);
         self.http.open(http);
         if self.config.http != next.http {
             self.http.close_others(&next.http);
@@ -201,7 +205,7 @@ where
 
     fn visit_counters(&self, visit: &mut dyn FnMut(&str, &Counter)) {
         self.front.connections.visit_counters(visit);
-        self.front.proxy.counters.visit(visit);
+        self.front.proxy.ledger.visit(visit);
         self.relay.ledger().udp().visit(visit);
         self.relay.ledger().tcp().visit(visit);
     }

@@ -37,6 +37,7 @@ const STATS_EXAMPLES: &str = "\
 Examples:
   netctl cache stats
   netctl cache stats --watch          a line each second
+  netctl cache stats --route images   of one route alone
   netctl -o csv cache stats --watch 10s > stats.csv
   netctl -o json cache stats | jq .hit_ratio";
 
@@ -44,6 +45,7 @@ const LS_EXAMPLES: &str = "\
 Examples:
   netctl cache ls
   netctl cache ls --prefix http://127.0.0.1:8080/img/ --sort size
+  netctl cache ls --route images --sort hits
   netctl -o csv cache ls --limit 1000000 > entries.csv";
 
 const SHOW_EXAMPLES: &str = "\
@@ -75,7 +77,7 @@ pub(crate) enum Command {
     },
     /// Say what the cache would do with a request, and why
     Explain(explain::Args),
-    /// Remove what is stored for a URL, a prefix, a tag or a pattern, or mark it stale
+    /// Remove what is stored for a URL, a prefix, a tag, a pattern or a route, or mark it stale
     Purge(purge::Args),
     /// Fetch URLs through proxyd, so that they are stored before clients ask
     Warm(warm::Args),
@@ -84,9 +86,12 @@ pub(crate) enum Command {
     Flush,
 }
 
-/// Whether to go on showing.
+/// Of what, and whether to go on showing.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Watching {
+    /// Only of the route of this name
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    route: String,
     /// Show what was done in each interval, until Ctrl-C
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "1s")]
     #[arg(value_parser = duration::parse)]
@@ -106,6 +111,9 @@ pub(crate) struct Listing {
     /// Only what its origin gave this tag
     #[arg(long, value_name = "T", default_value = "")]
     tag: String,
+    /// Only what the route of this name stores
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    route: String,
     /// Order: by URL, most hits, largest, or stored longest ago first
     #[arg(long, default_value = "url")]
     sort: Sort,
@@ -157,9 +165,9 @@ async fn stats(
 ) -> anyhow::Result<Exit> {
     let control = global.connect(Daemon::Proxyd).await?;
     if let Some(pause) = watching.watch {
-        watch::watch(&control, pause, watching.count, output).await?;
+        watch::watch(&control, pause, watching, output).await?;
     } else {
-        let request = CacheServiceGetStatsRequest {};
+        let request = CacheServiceGetStatsRequest { route: watching.route.clone() };
         let stats = control.answer(control.cache().get_stats(request)).await?;
         output.show(&stats::Stats(stats))?;
     }
@@ -177,6 +185,7 @@ async fn list(
         sort: EntrySort::from(listing.sort).into(),
         limit: listing.limit,
         tag: listing.tag.clone(),
+        route: listing.route.clone(),
     };
     let entries = control.collect(control.cache().list_entries(request)).await?;
     output.show(&entries::Entries { entries, limit: listing.limit })?;

@@ -217,6 +217,8 @@ impl CacheService for Mood {
             status: 200,
             age: seconds(3),
             ttl: seconds(ttl),
+            route: "default".to_owned(),
+            key_parts: Vec::new(),
         };
         let entries = vec![entry("/fresh", 57), entry("/stale\u{1b}[31m", -3)];
         let wanted = entries.into_iter().filter(|entry| entry.url.starts_with(&prefix));
@@ -246,8 +248,10 @@ impl CacheService for Mood {
             origin: "http://127.0.0.1:8000".to_owned(),
             tags: vec!["news".to_owned()],
             lifetime_source: "max-age".to_owned(),
+            key_parts: vec!["device=mobile".to_owned()],
         };
-        Ok(Response::new(ShowEntryResponse { url, variants: vec![variant] }))
+        let (variants, route) = (vec![variant], "default".to_owned());
+        Ok(Response::new(ShowEntryResponse { url, variants, route }))
     }
 
     async fn explain(&self, request: Request<ExplainRequest>) -> Answer<ExplainResponse> {

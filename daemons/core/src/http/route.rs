@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::target::Target;
 
-/// Octets of a host name (RFC 1035 §2.3.4) or of the beginning of a path.
+/// Octets of a host, or of the beginning of a path.
 pub const PATTERN_BYTES_MAX: usize = 1024;
 
 /// The hosts that a route is for.

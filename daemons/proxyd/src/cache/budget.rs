@@ -17,6 +17,11 @@ impl Budget {
     pub(crate) fn new(limit_bytes: u64) -> Self {
         Self { limit_bytes, used_bytes: AtomicU64::new(0) }
     }
+
+    /// Bytes that it is for.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.limit_bytes
+    }
 }
 
 /// A fill's share of the budget, given back when it is dropped.

@@ -14,12 +14,15 @@ use std::{
 use foldhash::fast::RandomState;
 use selat_core::cache::key::CacheKey;
 
-use super::{selection::Selection, tags::Tags};
+use super::{
+    selection::{Selection, Which},
+    tags::Tags,
+};
 
 /// Slots among which keys are spread.
 const SLOTS: usize = 1024;
 
-/// Purges of one key that a slot remembers. A fill that began before all of them is refused.
+/// Purges of one URL that a slot remembers. A fill that began before all of them is refused.
 const KEYS_MAX: usize = 8;
 
 /// Purges of many that are remembered. A fill that began before all of them is refused.
@@ -33,12 +36,12 @@ pub(crate) struct Epochs {
     slots: Box<[Mutex<Slot>]>,
 }
 
-/// The purges of one key each, by number.
+/// The purges of one URL each, by number.
 #[derive(Debug, Default)]
 struct Slot {
     /// Number of the first that is remembered.
     first: u64,
-    /// Hashes of the keys.
+    /// Hashes of their keys' bases.
     last: VecDeque<u64>,
 }
 
@@ -53,7 +56,7 @@ struct Purges {
 /// When a fill began, and of what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
-    /// Hash of the key.
+    /// Hash of the key's base: of its URL.
     hash: u64,
     /// Number of the next purge of many.
     purge: u64,
@@ -81,7 +84,7 @@ impl Epochs {
 
     /// To be had before the origin is asked for what is then stored under `key`.
     pub(crate) fn ticket(&self, key: &CacheKey) -> Ticket {
-        let hash = self.hasher.hash_one(key);
+        let hash = self.hasher.hash_one(key.base());
         let purge = self.purges.read().unwrap_or_else(PoisonError::into_inner).next();
         Ticket { hash, purge, own: self.slot(hash).next(), by_itself: 0 }
     }
@@ -102,16 +105,12 @@ impl Epochs {
 
     /// Remembers that what is selected is purged.
     pub(crate) fn end(&self, selection: &Selection) {
-        if let Selection::Key(key) = selection {
-            let hash = self.hasher.hash_one(key);
+        if let Which::Resource(base) = &selection.which {
+            let hash = self.hasher.hash_one(base.as_str());
             self.slot(hash).remember(hash);
         } else {
             let mut purges = self.purges.write().unwrap_or_else(PoisonError::into_inner);
-            purges.remember(match selection {
-                // A compiled pattern may be large, and no request is to run one.
-                Selection::Pattern(_) => Selection::All,
-                other => other.clone(),
-            });
+            purges.remember(selection.cheapened());
         }
     }
 
@@ -182,11 +181,11 @@ mod tests {
         let epochs = Epochs::new();
         let (a, b) = (key("/a"), key("/b"));
         let before = [epochs.ticket(&a), epochs.ticket(&b)];
-        epochs.end(&Selection::prefix("default", "http://host/a"));
+        epochs.end(&Selection::prefix("http://host/a"));
         assert!(!is_valid(&epochs, before[0], &a));
         assert!(is_valid(&epochs, before[1], &b));
         assert!(is_valid(&epochs, epochs.ticket(&a), &a));
-        epochs.end(&Selection::Key(b.clone()));
+        epochs.end(&Selection::resource(&b));
         assert!(!is_valid(&epochs, before[1], &b));
     }
 
@@ -196,20 +195,20 @@ mod tests {
         let a = key("/a");
         let ticket = epochs.ticket(&a);
         for number in 0..SLOTS {
-            epochs.end(&Selection::Key(key(&format!("/other/{number}"))));
+            epochs.end(&Selection::resource(&key(&format!("/other/{number}"))));
         }
         assert!(is_valid(&epochs, ticket, &a));
-        epochs.end(&Selection::Key(a.clone()));
+        epochs.end(&Selection::resource(&a));
         assert!(!is_valid(&epochs, ticket, &a));
         assert!(is_valid(&epochs, ticket.after_own_purge(), &a));
-        epochs.end(&Selection::Key(a.clone()));
+        epochs.end(&Selection::resource(&a));
         assert!(!is_valid(&epochs, ticket.after_own_purge(), &a));
     }
 
     #[test]
     fn a_fill_older_than_all_remembered_purges_is_refused() {
         let epochs = Epochs::new();
-        let (a, elsewhere) = (key("/a"), Selection::prefix("default", "http://elsewhere/"));
+        let (a, elsewhere) = (key("/a"), Selection::prefix("http://elsewhere/"));
         let ticket = epochs.ticket(&a);
         for _ in 0..PURGES_MAX {
             epochs.end(&elsewhere);

@@ -3,15 +3,25 @@
 //! The first request to [`Flights::join`] leads: it asks the origin and lands what it learns. The others
 //! wait for that, woken, not polling. A leader that is dropped before it lands hands over: those who wait
 //! join anew, and one of them leads.
+//!
+//! Interim responses (RFC 9110 §15.2) are for the leader's client: they are about the request that was
+//! forwarded, and have passed when others join.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use dashmap::{DashMap, Entry};
 use foldhash::fast::RandomState;
 use selat_core::cache::key::CacheKey;
 use tokio::sync::watch;
 
-use super::{filling::Filling, object::Object, selection::Selection};
+use super::{
+    filling::Filling,
+    object::Object,
+    selection::{Selection, Which},
+};
 
 /// What came of a fetch.
 #[derive(Clone, Debug)]
@@ -29,9 +39,16 @@ pub(crate) enum Landing {
 /// A fetch under way.
 type Flight = watch::Receiver<Option<Landing>>;
 
+/// The fetches under way, by key.
+type UnderWay = DashMap<CacheKey, (u64, Flight), RandomState>;
+
 /// The fetches under way, shared by all threads.
 #[derive(Debug, Default)]
-pub(crate) struct Flights(Arc<DashMap<CacheKey, (u64, Flight), RandomState>>);
+pub(crate) struct Flights {
+    under_way: Arc<UnderWay>,
+    /// Whether any key had parts: else a URL has one key.
+    has_parts: AtomicBool,
+}
 
 /// Part in a fetch.
 #[derive(Debug)]
@@ -45,12 +62,15 @@ pub(crate) enum Part {
 impl Flights {
     /// Joins the fetch for `key`, or begins it.
     pub(crate) fn join(&self, key: &CacheKey, serial: u64) -> Part {
-        match self.0.entry(key.clone()) {
+        if key.parts().next().is_some() {
+            self.has_parts.store(true, Relaxed);
+        }
+        match self.under_way.entry(key.clone()) {
             Entry::Occupied(flight) => Part::Follower(Follower(flight.get().1.clone())),
             Entry::Vacant(place) => {
                 let (landing, flight) = watch::channel(None);
                 place.insert((serial, flight));
-                let flights = Arc::clone(&self.0);
+                let flights = Arc::clone(&self.under_way);
                 Part::Leader(Permit { flights, key: key.clone(), serial, landing })
             }
         }
@@ -58,15 +78,16 @@ impl Flights {
 
     /// Whether a fetch for `key` is under way.
     pub(crate) fn is_fetching(&self, key: &CacheKey) -> bool {
-        self.0.contains_key(key)
+        self.under_way.contains_key(key)
     }
 
     /// Lets no further request join a fetch whose response may be selected: it is no longer wanted.
     pub(crate) fn leave_selected(&self, selection: &Selection) {
-        if let Selection::Key(key) = selection {
-            self.0.remove(key);
-        } else {
-            self.0.retain(|key, _| !selection.may_match(key));
+        match &selection.which {
+            Which::Resource(base) if !self.has_parts.load(Relaxed) => {
+                self.under_way.remove(base);
+            }
+            _ => self.under_way.retain(|key, _| !selection.may_match(key)),
         }
     }
 }
@@ -75,7 +96,7 @@ impl Flights {
 /// lives after that, others still join what landed.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    flights: Arc<DashMap<CacheKey, (u64, Flight), RandomState>>,
+    flights: Arc<UnderWay>,
     key: CacheKey,
     serial: u64,
     landing: watch::Sender<Option<Landing>>,

@@ -1,4 +1,4 @@
-//! What is stored, in order of its keys and by its tags, so that it can be found by prefix and by tag
+//! What is stored, in order of its keys (those of one URL beside each other) and by its tags, so that it can be found by prefix and by tag
 //! without a look at all of it.
 //!
 //! No hit ever touches it. It follows the store: after every change of what is stored under a key, whoever
@@ -19,7 +19,7 @@ use foldhash::fast::RandomState;
 use selat_core::cache::key::CacheKey;
 
 use super::{
-    selection::Selection,
+    selection::{Selection, Which},
     tags::{Tag, Tags},
 };
 
@@ -62,7 +62,7 @@ impl Index {
     /// Makes the index say of `key` what `stored` says: the tags of what is stored under it, or
     /// `None` where nothing is. `stored` must not hold or take a lock of the index.
     pub(crate) fn sync(&self, key: &CacheKey, stored: impl FnOnce() -> Option<Tags>) {
-        let mut keys = lock(&self.keys[self.shard(key.as_str())]);
+        let mut keys = lock(&self.keys[self.shard(key.base())]);
         match (keys.entry(key.clone()), stored()) {
             (btree_map::Entry::Vacant(_), None) => {}
             (btree_map::Entry::Vacant(place), Some(now)) => {
@@ -83,20 +83,15 @@ impl Index {
 
     /// The next keys, at most [`STEP`], under which something may be meant; `None` after the last.
     pub(crate) fn next(&self, selection: &Selection, cursor: &mut Cursor) -> Option<Vec<CacheKey>> {
-        match selection {
-            Selection::Key(key) => match cursor.last.replace(key.clone()) {
-                None => Some(vec![key.clone()]),
-                Some(_) => None,
-            },
-            Selection::Tag(tag) => self.next_tagged(tag, cursor),
-            Selection::Prefix(prefix) => self.next_from(prefix, cursor),
-            Selection::All => self.next_from("", cursor),
-            Selection::Pattern(_) => {
-                let mut found = self.next_from("", cursor)?;
-                found.retain(|key| selection.may_match(key));
-                Some(found)
-            }
-        }
+        let route = selection.route.as_deref();
+        let mut found = match &selection.which {
+            Which::Resource(base) => return self.next_of(base, cursor),
+            Which::Tag(tag) => self.next_tagged(tag, cursor),
+            Which::Prefix(prefix) => self.next_from(route, prefix, cursor),
+            Which::All | Which::Pattern(_) => self.next_from(route, "", cursor),
+        }?;
+        found.retain(|key| selection.may_match(key));
+        Some(found)
     }
 
     /// Keys that it holds, and tags that at least one of them has.
@@ -106,18 +101,25 @@ impl Index {
         (keys, self.tags.iter().map(|shard| lock(shard).len()).sum())
     }
 
-    fn next_from(&self, prefix: &str, cursor: &mut Cursor) -> Option<Vec<CacheKey>> {
+    /// The next keys of one URL.
+    fn next_of(&self, base: &CacheKey, cursor: &mut Cursor) -> Option<Vec<CacheKey>> {
+        let keys = lock(&self.keys[self.shard(base.as_str())]);
+        let range = keys.range::<str, _>((from(base.as_str(), cursor), Bound::Unbounded));
+        let within = range.map(|(key, _)| key).take_while(|key| key.base() == base.as_str());
+        let found: Vec<CacheKey> = within.take(STEP).cloned().collect();
+        cursor.last = Some(found.last()?.clone());
+        Some(found)
+    }
+
+    /// The next keys whose URL starts with `prefix`, of one route or of all.
+    fn next_from(
+        &self,
+        route: Option<&str>,
+        prefix: &str,
+        cursor: &mut Cursor,
+    ) -> Option<Vec<CacheKey>> {
         while let Some(shard) = self.keys.get(cursor.shard) {
-            let found: Vec<CacheKey> = {
-                let keys = lock(shard);
-                let range = keys.range::<str, _>((from(prefix, cursor), Bound::Unbounded));
-                let within = range.map(|(key, _)| key);
-                within
-                    .take_while(|key| key.as_str().starts_with(prefix))
-                    .take(STEP)
-                    .cloned()
-                    .collect()
-            };
+            let found = next_within(&lock(shard), route, prefix, cursor.last.as_ref());
             if let Some(last) = found.last() {
                 cursor.last = Some(last.clone());
                 return Some(found);
@@ -154,6 +156,42 @@ impl Index {
         // The remainder is less than SHARDS.
         (self.hasher.hash_one(of) % SHARDS as u64) as usize
     }
+}
+
+/// The first keys after `last` whose URL starts with `prefix`. The keys of a route stand together, in order of
+/// their URLs: what lies between two routes' is skipped.
+fn next_within(
+    keys: &Keys,
+    route: Option<&str>,
+    prefix: &str,
+    last: Option<&CacheKey>,
+) -> Vec<CacheKey> {
+    let mut at = match (last, route) {
+        (Some(last), _) => Bound::Excluded(last.as_str().to_owned()),
+        (None, Some(route)) => Bound::Included(format!("{route} {prefix}")),
+        (None, None) => Bound::Unbounded,
+    };
+    let mut found = Vec::new();
+    while found.len() < STEP {
+        let range = keys.range::<str, _>((at.as_ref().map(String::as_str), Bound::Unbounded));
+        let mut range = range.map(|(key, _)| key).peekable();
+        let Some(next) = range.peek() else { break };
+        let namespace = next.namespace();
+        if route.is_some_and(|route| route != namespace) {
+            break;
+        }
+        let start = format!("{namespace} {prefix}");
+        // "!" is what follows the space: the first route after this one.
+        let end = format!("{namespace}!");
+        at = if next.as_str() < start.as_str() {
+            Bound::Included(start)
+        } else {
+            let within = range.take_while(|key| key.as_str().starts_with(&start));
+            found.extend(within.take(STEP - found.len()).cloned());
+            Bound::Included(end)
+        };
+    }
+    found
 }
 
 /// Where a reader goes on: after what it saw last, else where `prefix` begins.

@@ -14,14 +14,22 @@ const PATTERN_BYTES_MAX: usize = 4 << 10;
 /// Bytes of memory of a compiled pattern, and again of its lazily built states.
 const PATTERN_MEMORY_BYTES_MAX: usize = 1 << 20;
 
-/// Which responses. Cloning it copies at most a short text.
+/// Which responses: of one route or of all, and which of those. Cloning it copies at most two short texts.
 #[derive(Clone, Debug)]
-pub(crate) enum Selection {
+pub(crate) struct Selection {
+    /// Only of the route of this name.
+    pub(super) route: Option<Box<str>>,
+    pub(super) which: Which,
+}
+
+/// Which responses of a route.
+#[derive(Clone, Debug)]
+pub(crate) enum Which {
     /// All.
     All,
-    /// Every variant of one resource.
-    Key(CacheKey),
-    /// Those whose key starts so.
+    /// Those of one URL, whatever else is in their keys: every key with this base.
+    Resource(CacheKey),
+    /// Those whose normalised URL starts so.
     Prefix(Box<str>),
     /// Those that their origin gave this tag.
     Tag(Tag),
@@ -29,10 +37,31 @@ pub(crate) enum Selection {
     Pattern(Regex),
 }
 
+impl From<Which> for Selection {
+    fn from(which: Which) -> Self {
+        Self { route: None, which }
+    }
+}
+
 impl Selection {
-    /// Those of a namespace whose normalised URL starts with `prefix`.
-    pub(crate) fn prefix(namespace: &str, prefix: &str) -> Self {
-        Self::Prefix(format!("{namespace} {prefix}").into())
+    /// Everything.
+    pub(crate) fn all() -> Self {
+        Which::All.into()
+    }
+
+    /// Everything stored for the URL of `key`, in its route.
+    pub(crate) fn resource(key: &CacheKey) -> Self {
+        Which::Resource(CacheKey::from(key.base())).into()
+    }
+
+    /// What starts so.
+    pub(crate) fn prefix(prefix: &str) -> Self {
+        Which::Prefix(prefix.into()).into()
+    }
+
+    /// What has this tag.
+    pub(crate) fn tag(tag: &str) -> Self {
+        Which::Tag(tag.into()).into()
     }
 
     /// Those whose normalised URL `pattern` matches: in full, or anywhere where it is not anchored.
@@ -46,39 +75,67 @@ impl Selection {
         // On its own first: "a)|(b" is none, and must not become one by what is put around it.
         let regex = compile(pattern)?;
         let regex = if is_anchored { compile(&format!(r"\A(?:{pattern})\z"))? } else { regex };
-        Ok(Self::Pattern(regex))
+        Ok(Which::Pattern(regex).into())
+    }
+
+    /// Of these only those of one route.
+    pub(crate) fn within(self, route: &str) -> Self {
+        Self { route: Some(route.into()), ..self }
+    }
+
+    /// Whether it may mean any of more than one URL.
+    pub(crate) fn is_of_many(&self) -> bool {
+        !matches!(self.which, Which::Resource(_))
+    }
+
+    /// Whether everything is meant.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.route.is_none() && matches!(self.which, Which::All)
+    }
+
+    /// What can be remembered and asked by requests: the same, or more.
+    pub(super) fn cheapened(&self) -> Self {
+        match self.which {
+            // A compiled pattern may be large, and no request is to run one.
+            Which::Pattern(_) => Self { route: self.route.clone(), which: Which::All },
+            _ => self.clone(),
+        }
     }
 
     /// Whether any variant under `key` may be meant.
     pub(crate) fn may_match(&self, key: &CacheKey) -> bool {
-        match self {
-            Self::All | Self::Tag(_) => true,
-            Self::Key(one) => one == key,
-            Self::Prefix(prefix) => key.as_str().starts_with(&**prefix),
-            Self::Pattern(pattern) => pattern.is_match(key.uri()),
-        }
+        let is_in_route = self.route.as_deref().is_none_or(|route| route == key.namespace());
+        is_in_route
+            && match &self.which {
+                Which::All | Which::Tag(_) => true,
+                Which::Resource(base) => base.as_str() == key.base(),
+                Which::Prefix(prefix) => key.uri().starts_with(&**prefix),
+                Which::Pattern(pattern) => pattern.is_match(key.uri()),
+            }
     }
 
     /// Whether a response under `key` with these tags is meant.
     pub(crate) fn matches(&self, key: &CacheKey, tags: &Tags) -> bool {
-        match self {
-            Self::Tag(tag) => tags.contains(tag),
-            _ => self.may_match(key),
-        }
+        let has_tag = match &self.which {
+            Which::Tag(tag) => tags.contains(tag),
+            _ => true,
+        };
+        has_tag && self.may_match(key)
     }
 }
 
 impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::All => f.write_str("everything"),
-            Self::Key(key) => write!(f, "url {}", key.uri()),
-            Self::Prefix(prefix) => {
-                let (_, prefix) = prefix.split_once(' ').unwrap_or(("", prefix));
-                write!(f, "prefix {}", prefix.escape_debug())
-            }
-            Self::Tag(tag) => write!(f, "tag {}", tag.escape_debug()),
-            Self::Pattern(pattern) => write!(f, "pattern {}", pattern.as_str().escape_debug()),
+        match &self.which {
+            Which::All => f.write_str("everything"),
+            Which::Resource(base) => write!(f, "url {}", base.uri()),
+            Which::Prefix(prefix) => write!(f, "prefix {}", prefix.escape_debug()),
+            Which::Tag(tag) => write!(f, "tag {}", tag.escape_debug()),
+            Which::Pattern(pattern) => write!(f, "pattern {}", pattern.as_str().escape_debug()),
+        }?;
+        match &self.route {
+            Some(route) => write!(f, " of route {}", route.escape_debug()),
+            None => Ok(()),
         }
     }
 }
@@ -118,9 +175,26 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_of_the_url_within_its_namespace() {
-        let prefix = Selection::prefix("default", "http://host/a");
+    fn a_route_narrows_whatever_is_selected() {
+        let prefix = Selection::prefix("http://host/a");
         assert!(prefix.may_match(&key("/a/b")) && !prefix.may_match(&key("/b")));
-        assert!(!Selection::prefix("other", "http://host/a").may_match(&key("/a/b")));
+        assert!(prefix.clone().within("default").may_match(&key("/a/b")));
+        assert!(!prefix.within("other").may_match(&key("/a/b")));
+        assert!(!Selection::all().within("other").may_match(&key("/")));
+        let everything = [Selection::all(), Selection::all().within("default")];
+        assert_eq!(everything.map(|one| one.is_everything()), [true, false]);
+    }
+
+    #[test]
+    fn a_resource_is_all_keys_of_its_url() {
+        let resource = Selection::resource(&key("/a device=mobile"));
+        for (path, is_meant) in [
+            ("/a", true),
+            ("/a device=bot", true),
+            ("/a device=bot cookie:x", true),
+            ("/ab", false),
+        ] {
+            assert_eq!(resource.may_match(&key(path)), is_meant, "{path}");
+        }
     }
 }

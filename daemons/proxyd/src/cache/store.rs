@@ -21,7 +21,7 @@ use quick_cache::{
     Lifecycle, OptionsBuilder, Weighter,
     sync::{Cache, EntryAction, EntryResult},
 };
-use selat_core::cache::{key::CacheKey, reason::StoreRefusal};
+use selat_core::cache::{key::CacheKey, partial::are_apart, reason::StoreRefusal};
 use smallvec::SmallVec;
 
 use super::{
@@ -31,6 +31,7 @@ use super::{
     selection::Selection,
     tags::Tags,
 };
+use crate::counters::{Counters, Ledger};
 
 /// Bytes that keeping a resource costs beside its key and objects: the entries of the map, the queues and the
 /// index, and what the allocator rounds up. `benches/store.rs` compares all that is counted with what is taken.
@@ -144,13 +145,13 @@ pub(crate) struct Store {
     /// Variants stored now.
     variants: Arc<AtomicU64>,
     evictions: Evictions,
-    removed: AtomicU64,
-    marked_stale: AtomicU64,
+    /// What is counted of each route.
+    ledger: Arc<Ledger>,
 }
 
 impl Store {
     /// For `memory_bytes` of resources, with content of `object_bytes` at most.
-    pub(crate) fn new(memory_bytes: u64, object_bytes: u64) -> Self {
+    pub(crate) fn new(memory_bytes: u64, object_bytes: u64, ledger: Arc<Ledger>) -> Self {
         let shard_bytes = object_bytes.max(1 << 20).saturating_mul(OBJECT_SHARE);
         let shards = (memory_bytes / shard_bytes).clamp(1, SHARDS_MAX);
         let expected = memory_bytes / EXPECTED_RESOURCE_BYTES;
@@ -160,21 +161,17 @@ impl Store {
             .shards(usize::try_from(shards).unwrap_or(1))
             .build();
         let variants = Arc::new(AtomicU64::new(0));
-        let evictions = Evictions { variants: Arc::clone(&variants), ..Evictions::default() };
+        let evictions = Evictions {
+            variants: Arc::clone(&variants),
+            ledger: Arc::clone(&ledger),
+            keys: Arc::default(),
+        };
         let hasher = RandomState::default();
         let resources = match options {
             Ok(options) => Cache::with_options(options, Bytes, hasher, evictions.clone()),
             Err(_) => Cache::with(1 << 10, memory_bytes, Bytes, hasher, evictions.clone()),
         };
-        Self {
-            resources,
-            index: Index::new(),
-            epochs: Epochs::new(),
-            variants,
-            evictions,
-            removed: AtomicU64::new(0),
-            marked_stale: AtomicU64::new(0),
-        }
+        Self { resources, index: Index::new(), epochs: Epochs::new(), variants, evictions, ledger }
     }
 
     /// Changes how many bytes of resources it may hold; what is too much is removed.
@@ -209,7 +206,8 @@ impl Store {
         self.epochs.ticket(key)
     }
 
-    /// Stores `object` in place of what a request with these fields selects.
+    /// Stores `object` in place of what a request with these fields selects. Parts of one representation that have
+    /// no octet in common stay beside each other, each as a variant.
     ///
     /// # Errors
     /// [`StoreRefusal::Superseded`] if it was purged since the ticket was had, [`StoreRefusal::TooLarge`] if
@@ -225,7 +223,10 @@ impl Store {
         let stored = self.epochs.while_valid(ticket, key, &object.tags, || {
             self.change(key, |before| {
                 let kept = before.into_iter().flat_map(Resource::variants);
-                let others = kept.filter(|variant| !variant.meta.vary().matches(request)).cloned();
+                let stays = |variant: &&Arc<Object>| {
+                    !variant.meta.vary().matches(request) || are_apart(&variant.meta, &object.meta)
+                };
+                let others = kept.filter(stays).cloned();
                 let mut variants = Chosen::new();
                 variants.push(Arc::clone(&object));
                 variants.extend(others);
@@ -308,11 +309,11 @@ impl Store {
             }
             PurgeMode::Remove => {
                 self.change_stored(key, change);
-                self.removed.fetch_add(counted.get().variants, Relaxed);
+                self.counters(key).here().purges.add(counted.get().variants);
             }
             PurgeMode::MarkStale => {
                 self.change_stored(key, change);
-                self.marked_stale.fetch_add(counted.get().variants, Relaxed);
+                self.counters(key).here().soft_purges.add(counted.get().variants);
             }
         }
         counted.get()
@@ -328,19 +329,10 @@ impl Store {
         self.resources.weight()
     }
 
-    /// Variants removed to make room, since start.
-    pub(crate) fn evicted(&self) -> u64 {
-        self.evictions.count.load(Relaxed)
-    }
-
-    /// Variants that purges, flushes and unsafe requests removed, since start.
-    pub(crate) fn removed(&self) -> u64 {
-        self.removed.load(Relaxed)
-    }
-
-    /// Variants that soft purges marked stale, since start.
-    pub(crate) fn marked_stale(&self) -> u64 {
-        self.marked_stale.load(Relaxed)
+    /// What it counts.
+    #[cfg(test)]
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Keys and tags that the index knows.
@@ -351,15 +343,15 @@ impl Store {
 
     /// Puts what `change` makes of what is or is not stored in its place, as one step.
     fn change(&self, key: &CacheKey, change: impl Fn(Option<&Resource>) -> Option<Resource>) {
-        let entry =
-            self.resources.entry(key, None, |_, stored| self.replace(stored, change(Some(stored))));
+        let entry = self
+            .resources
+            .entry(key, None, |_, stored| self.replace(key, stored, change(Some(stored))));
         if let EntryResult::Vacant(place) = entry
             && let Some(resource) = change(None)
         {
-            let count = resource.variants().len() as u64;
-            self.variants.fetch_add(count, Relaxed);
-            if place.insert(resource).is_err() {
-                self.variants.fetch_sub(count, Relaxed);
+            self.count_in(key, &resource);
+            if place.insert(resource.clone()).is_err() {
+                self.count_out(key, &resource);
             }
         }
         self.sync(key);
@@ -370,12 +362,36 @@ impl Store {
         self.change(key, |before| before.and_then(&change));
     }
 
-    fn replace(&self, stored: &mut Resource, with: Option<Resource>) -> EntryAction<Resource> {
-        self.variants.fetch_sub(stored.variants().len() as u64, Relaxed);
+    fn replace(
+        &self,
+        key: &CacheKey,
+        stored: &mut Resource,
+        with: Option<Resource>,
+    ) -> EntryAction<Resource> {
+        self.count_out(key, stored);
         let Some(resource) = with else { return EntryAction::Remove };
-        self.variants.fetch_add(resource.variants().len() as u64, Relaxed);
+        self.count_in(key, &resource);
         // What was stored is let go after the lock.
         EntryAction::Retain(std::mem::replace(stored, resource))
+    }
+
+    /// The counters of the route that a key is of.
+    fn counters(&self, key: &CacheKey) -> Arc<Counters> {
+        self.ledger.of(key.namespace())
+    }
+
+    fn count_in(&self, key: &CacheKey, resource: &Resource) {
+        let (variants, counters) = (resource.variants().len() as u64, self.counters(key));
+        self.variants.fetch_add(variants, Relaxed);
+        counters.here().entries.add(variants);
+        counters.here().memory_bytes.add(resource.memory_bytes(key));
+    }
+
+    fn count_out(&self, key: &CacheKey, resource: &Resource) {
+        let (variants, counters) = (resource.variants().len() as u64, self.counters(key));
+        self.variants.fetch_sub(variants, Relaxed);
+        counters.here().entries.subtract(variants);
+        counters.here().memory_bytes.subtract(resource.memory_bytes(key));
     }
 
     /// Brings the index up to date after a change under `key`.
@@ -433,10 +449,10 @@ impl Weighter<CacheKey, Resource> for Bytes {
 }
 
 /// Counts what is evicted, and keeps its keys until the index has been told.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Evictions {
     variants: Arc<AtomicU64>,
-    count: Arc<AtomicU64>,
+    ledger: Arc<Ledger>,
     keys: Arc<Mutex<Vec<CacheKey>>>,
 }
 
@@ -453,7 +469,10 @@ impl Lifecycle<CacheKey, Resource> for Evictions {
     fn on_evict(&self, gone: &mut Self::RequestState, key: CacheKey, resource: Resource) {
         let count = resource.variants().len() as u64;
         self.variants.fetch_sub(count, Relaxed);
-        self.count.fetch_add(count, Relaxed);
+        let counters = self.ledger.of(key.namespace());
+        counters.here().evictions.add(count);
+        counters.here().entries.subtract(count);
+        counters.here().memory_bytes.subtract(resource.memory_bytes(&key));
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(key);
         gone.push(resource);
     }

@@ -9,10 +9,10 @@ use selat_proto::v1::{
     PurgeResponse, ShowEntryRequest, ShowEntryResponse, cache_service_server::CacheService,
     purge_request,
 };
-use selat_runtime::control::{Actor, Command as Order, Orders};
+use selat_runtime::control::Actor;
 use tonic::{Request, Response, Status};
 
-use super::{Command, entries, explain, stats, url};
+use super::{entries, explain, stats, url};
 use crate::{
     cache::{
         selection::Selection,
@@ -25,20 +25,21 @@ use crate::{
 /// Octets of a prefix or a tag: purges are remembered for a while.
 const SELECTION_BYTES_MAX: usize = 16 << 10;
 
-/// What the service answers from, and where its orders go.
+/// What the service answers from, and orders go by.
 #[derive(Debug)]
 pub(crate) struct CacheControl {
     pub(crate) proxy: Arc<Proxy>,
-    pub(crate) orders: Orders<Command>,
 }
 
 #[tonic::async_trait]
 impl CacheService for CacheControl {
     async fn get_stats(
         &self,
-        _request: Request<CacheServiceGetStatsRequest>,
+        request: Request<CacheServiceGetStatsRequest>,
     ) -> Result<Response<CacheServiceGetStatsResponse>, Status> {
-        Ok(Response::new(stats::of(&self.proxy)))
+        let route = request.into_inner().route;
+        let stats = stats::of(&self.proxy, (!route.is_empty()).then_some(route.as_str()));
+        stats.map(Response::new).ok_or_else(|| url::no_route(&self.proxy.routes.load(), &route))
     }
 
     type ListEntriesStream =
@@ -48,7 +49,11 @@ impl CacheService for CacheControl {
         &self,
         request: Request<ListEntriesRequest>,
     ) -> Result<Response<Self::ListEntriesStream>, Status> {
-        let listed = entries::list(Arc::clone(&self.proxy), &request.into_inner()).await;
+        let asked = request.into_inner();
+        if !asked.route.is_empty() {
+            url::route(&self.proxy.routes.load(), &asked.route)?;
+        }
+        let listed = entries::list(Arc::clone(&self.proxy), &asked).await;
         Ok(Response::new(Box::pin(listed)))
     }
 
@@ -57,14 +62,13 @@ impl CacheService for CacheControl {
         request: Request<ShowEntryRequest>,
     ) -> Result<Response<ShowEntryResponse>, Status> {
         let url = request.into_inner().url;
-        let key = url::key(&self.proxy.route.load(), &url)?;
-        let stored = self.proxy.store.peek(key.as_str());
-        let resource = stored
-            .ok_or_else(|| Status::not_found(format!("nothing is stored for {}", key.uri())))?;
-        let now = SystemTime::now();
-        let variants =
-            resource.variants().iter().map(|object| entries::variant(object, now)).collect();
-        Ok(Response::new(ShowEntryResponse { url: key.uri().to_owned(), variants }))
+        let base = url::base_key(&self.proxy.routes.load(), "", &url)?;
+        let variants = entries::variants(&self.proxy.store, &base, SystemTime::now());
+        if variants.is_empty() {
+            return Err(Status::not_found(format!("nothing is stored for {}", base.uri())));
+        }
+        let (url, route) = (base.uri().to_owned(), base.namespace().to_owned());
+        Ok(Response::new(ShowEntryResponse { url, variants, route }))
     }
 
     async fn explain(
@@ -86,7 +90,7 @@ impl CacheService for CacheControl {
             (false, false) => PurgeMode::Remove,
         };
         let selection = self.selection(asked)?;
-        let purged = self.order(actor, Purge { selection, mode }).await?;
+        let purged = self.proxy.order(actor, Purge { selection, mode }).await?;
         let Purged { variants: purged_count, bytes: purged_bytes } = purged;
         Ok(Response::new(PurgeResponse { purged_count, purged_bytes }))
     }
@@ -95,41 +99,46 @@ impl CacheService for CacheControl {
         &self,
         request: Request<FlushRequest>,
     ) -> Result<Response<FlushResponse>, Status> {
-        let flush = Purge { selection: Selection::All, mode: PurgeMode::Remove };
-        let purged = self.order(Actor::of(&request), flush).await?;
+        let flush = Purge { selection: Selection::all(), mode: PurgeMode::Remove };
+        let purged = self.proxy.order(Actor::of(&request), flush).await?;
         let Purged { variants: purged_count, bytes: purged_bytes } = purged;
         Ok(Response::new(FlushResponse { purged_count, purged_bytes }))
     }
 }
 
 impl CacheControl {
-    async fn order(&self, actor: Actor, purge: Purge) -> Result<Purged, Status> {
-        let order = |reply| Order::Own(Command::Purge { purge, reply });
-        Ok(self.orders.give(actor, order).await?)
-    }
-
     fn selection(&self, asked: PurgeRequest) -> Result<Selection, Status> {
         use purge_request::Selection as Asked;
-        let route = self.proxy.route.load();
+        let routes = self.proxy.routes.load();
         let wrong = |what| {
             Status::invalid_argument(format!("a {what} has 1 to {SELECTION_BYTES_MAX} octets"))
         };
         let fits = |text: &str| (1..=SELECTION_BYTES_MAX).contains(&text.len());
-        match asked.selection {
-            Some(Asked::Url(url)) => Ok(Selection::Key(url::key(&route, &url)?)),
-            Some(Asked::Prefix(prefix)) if fits(&prefix) => {
-                Ok(Selection::prefix(route.namespace, &prefix))
+        let selection = match asked.selection {
+            Some(Asked::Url(url)) => {
+                let key = url::base_key(&routes, &asked.route, &url)?;
+                return Ok(Selection::resource(&key));
             }
-            Some(Asked::Prefix(_)) => Err(wrong("prefix")),
-            Some(Asked::Tag(tag)) if fits(&tag) => Ok(Selection::Tag(tag.into())),
-            Some(Asked::Tag(_)) => Err(wrong("tag")),
+            Some(Asked::Prefix(prefix)) if fits(&prefix) => Selection::prefix(&prefix),
+            Some(Asked::Prefix(_)) => return Err(wrong("prefix")),
+            Some(Asked::Tag(tag)) if fits(&tag) => Selection::tag(&tag),
+            Some(Asked::Tag(_)) => return Err(wrong("tag")),
             Some(Asked::Regex(pattern)) if pattern.is_empty() => {
-                Err(Status::invalid_argument("an empty pattern selects nothing"))
+                return Err(Status::invalid_argument("an empty pattern selects nothing"));
             }
             Some(Asked::Regex(pattern)) => {
-                Selection::pattern(&pattern, !asked.unanchored).map_err(Status::invalid_argument)
+                Selection::pattern(&pattern, !asked.unanchored).map_err(Status::invalid_argument)?
             }
-            None => Err(Status::invalid_argument("a URL, prefix, tag or pattern is needed")),
+            None if !asked.route.is_empty() => Selection::all(),
+            None => {
+                let needed = "a URL, prefix, tag, pattern or route is needed";
+                return Err(Status::invalid_argument(needed));
+            }
+        };
+        if asked.route.is_empty() {
+            return Ok(selection);
         }
+        url::route(&routes, &asked.route)?;
+        Ok(selection.within(&asked.route))
     }
 }

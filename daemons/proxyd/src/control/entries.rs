@@ -26,6 +26,9 @@ use crate::{
 /// Entries of a listing where the caller sets no limit.
 const LIST_DEFAULT: usize = 1000;
 
+/// Variants of one URL after which no further keys of it are looked at.
+const VARIANTS_MAX: usize = 1000;
+
 /// Most entries of a listing.
 const LIST_MAX: usize = 1_000_000;
 
@@ -56,11 +59,15 @@ async fn find(
     asked: &ListEntriesRequest,
     now: SystemTime,
 ) -> Vec<(Reverse<u64>, CacheKey)> {
-    let (store, namespace) = (&proxy.store, proxy.route.load().namespace);
+    let store = &proxy.store;
     let selection = match (asked.tag.as_str(), asked.prefix.as_str()) {
-        ("", "") => Selection::All,
-        ("", prefix) => Selection::prefix(namespace, prefix),
-        (tag, _) => Selection::Tag(tag.into()),
+        ("", "") => Selection::all(),
+        ("", prefix) => Selection::prefix(prefix),
+        (tag, _) => Selection::tag(tag),
+    };
+    let selection = match asked.route.as_str() {
+        "" => selection,
+        route => selection.within(route),
     };
     let (mut keys, mut cursor) = (Vec::new(), Cursor::default());
     while let Some(step) = store.next_keys(&selection, &mut cursor) {
@@ -102,11 +109,34 @@ fn entry(key: &CacheKey, resource: &Resource, now: SystemTime) -> Option<ListEnt
         status: newest.meta.status().as_u16().into(),
         age: span(newest.meta.age(now)),
         ttl: Some(ttl(&newest.meta, now)),
+        route: key.namespace().to_owned(),
+        key_parts: key_parts(key),
     })
 }
 
+/// What is in a key beside route and URL.
+pub(super) fn key_parts(key: &CacheKey) -> Vec<String> {
+    key.parts().map(ToOwned::to_owned).collect()
+}
+
+/// What is stored for one URL, under any of its keys.
+pub(super) fn variants(store: &Store, base: &CacheKey, now: SystemTime) -> Vec<Variant> {
+    let (selection, mut cursor) = (Selection::resource(base), Cursor::default());
+    let mut variants = Vec::new();
+    while let Some(keys) = store.next_keys(&selection, &mut cursor)
+        && variants.len() < VARIANTS_MAX
+    {
+        for key in keys {
+            let stored = store.peek(key.as_str());
+            let objects = stored.iter().flat_map(Resource::variants);
+            variants.extend(objects.map(|object| variant(&key, object, now)));
+        }
+    }
+    variants
+}
+
 /// One stored response.
-pub(super) fn variant(object: &Object, now: SystemTime) -> Variant {
+pub(super) fn variant(key: &CacheKey, object: &Object, now: SystemTime) -> Variant {
     let Object { meta, content, origin, tags, uses } = object;
     let selecting = meta.vary().fields().map(|(name, value)| Field {
         name: name.to_string(),
@@ -127,6 +157,7 @@ pub(super) fn variant(object: &Object, now: SystemTime) -> Variant {
         origin: origin.to_string(),
         tags: tags.iter().map(ToString::to_string).collect(),
         lifetime_source: meta.lifetime().source.as_str().to_owned(),
+        key_parts: key_parts(key),
     }
 }
 

@@ -7,10 +7,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use selat_core::{
     cache::{
         key::CacheKey,
+        key_parts::TooLong,
         policy::{Decision, lookup},
-        reason::HitReason,
+        reason::{HitReason, PassReason},
     },
-    http::message::RequestHead,
+    http::{message::RequestHead, target::Target},
 };
 use selat_proto::v1::{CacheDecision, ExplainRequest, ExplainResponse, Field};
 use tonic::Status;
@@ -30,15 +31,24 @@ pub(super) fn explain(
     asked: ExplainRequest,
     now: SystemTime,
 ) -> Result<ExplainResponse, Status> {
-    let route = proxy.route.load();
     let (method, headers) = (method(&asked.method)?, headers(&asked.headers)?);
-    let uri = url::parse(&route, &asked.url)?;
-    let key = CacheKey::new(route.namespace, &url::target(&asked.url, &uri, &headers)?);
-    let stored = proxy.store.peek(key.as_str());
+    let uri = url::parse(&asked.url)?;
+    let target = url::target(&asked.url, &uri, &headers)?;
+    let routes = proxy.routes.load();
+    let route = routes.of(&target);
+    let query = route.query(&target);
+    let mut text = String::new();
+    let target = Target { query: query.as_deref(), ..target };
+    let fits = route.write_key(&mut text, &target, &headers);
+    let key = CacheKey::from(text.as_str());
+    let stored = fits.ok().and_then(|()| proxy.store.peek(key.as_str()));
     let variants = stored.iter().flat_map(Resource::variants);
     let request = RequestHead { method: &method, headers: &headers };
     let candidates = variants.clone().map(|object| &object.meta);
-    let decision = lookup(request, candidates, now, &route.options);
+    let decision = match fits {
+        Ok(()) => lookup(request, candidates, now, &route.options),
+        Err(TooLong) => Decision::Pass(PassReason::KeyTooLong),
+    };
     let selected = selected(&decision).and_then(|which| variants.clone().nth(which));
     let lifetime = selected.map(|object| object.meta.lifetime().source.rule());
     let rule = decision.rule();
@@ -49,11 +59,13 @@ pub(super) fn explain(
         rule: rule.text.to_owned(),
         clause: rule.clause.to_owned(),
         next: next(&decision).to_owned(),
-        variant: selected.map(|object| entries::variant(object, now)),
+        variant: selected.map(|object| entries::variant(&key, object, now)),
         variants: u32::try_from(variants.count()).unwrap_or(u32::MAX),
         lifetime_rule: lifetime.map_or("", |rule| rule.text).to_owned(),
         lifetime_clause: lifetime.map_or("", |rule| rule.clause).to_owned(),
         fetching: proxy.flights.is_fetching(&key),
+        route: key.namespace().to_owned(),
+        key_parts: entries::key_parts(&key),
     })
 }
 

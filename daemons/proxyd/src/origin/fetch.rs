@@ -1,6 +1,7 @@
 //! One exchange with an origin: the head of the request out, the head of the response in.
 
 use std::{
+    error::Error,
     pin::pin,
     sync::{
         Arc,
@@ -23,7 +24,11 @@ use super::{
     body::Lease,
     pool::{Connection, Pool},
 };
-use crate::{body::RequestBody, cache::tags::Tags, counters::Counters};
+use crate::{
+    body::{BodyError, RequestBody},
+    cache::tags::Tags,
+    counters::Counters,
+};
 
 /// The origins of a route, asked in turn; one that cannot be reached is passed over.
 #[derive(Debug)]
@@ -121,9 +126,7 @@ impl Origins {
                 let request = error.take_message();
                 let error = error.into_error();
                 debug!(%origin, %error, "no response");
-                let error =
-                    if error.is_user() { OriginError::Request } else { OriginError::Broken };
-                return Err(Failure { error, request });
+                return Err(Failure { error: cause(&error), request });
             }
             Err(_) => return Err(Failure { error: OriginError::Timeout, request: None }),
         };
@@ -148,6 +151,16 @@ impl Origins {
         let lease = Lease { pool: Arc::clone(&self.pool), origin: origin.clone(), connection };
         let body = OriginBody::new(incoming, lease, Arc::clone(&self.counters));
         Fetched { head, body, origin: Arc::clone(origin.url()), times, tags }
+    }
+}
+
+/// Whose fault it is that there is no response.
+fn cause(error: &hyper::Error) -> OriginError {
+    let of_content = error.source().and_then(|source| source.downcast_ref());
+    match of_content {
+        Some(BodyError::Timeout) => OriginError::Stalled,
+        _ if error.is_user() => OriginError::Request,
+        _ => OriginError::Broken,
     }
 }
 

@@ -55,11 +55,13 @@ pub(crate) enum OriginError {
     Broken,
     /// The client ended its request before it was whole.
     Request,
+    /// The client sent nothing more of its request for too long.
+    Stalled,
 }
 
 impl OriginError {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Unreachable, Self::Timeout, Self::Broken, Self::Request];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Unreachable, Self::Timeout, Self::Broken, Self::Request, Self::Stalled];
 
     /// Its name for counters and `Cache-Status`.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -68,6 +70,7 @@ impl OriginError {
             Self::Timeout => "origin_timeout",
             Self::Broken => "origin_broken",
             Self::Request => "request_cut_off",
+            Self::Stalled => "request_stalled",
         }
     }
 
@@ -75,7 +78,9 @@ impl OriginError {
     pub(crate) const fn failure(self) -> OriginFailure {
         match self {
             Self::Timeout => OriginFailure::Timeout,
-            Self::Unreachable | Self::Broken | Self::Request => OriginFailure::Unreachable,
+            Self::Unreachable | Self::Broken | Self::Request | Self::Stalled => {
+                OriginFailure::Unreachable
+            }
         }
     }
 

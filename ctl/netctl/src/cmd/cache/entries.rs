@@ -59,9 +59,15 @@ impl Entries {
     }
 }
 
+/// The URL, and what its key tells apart beside it.
+fn key(entry: &ListEntriesResponse) -> String {
+    let parts = entry.key_parts.iter().map(|part| format!("  {part}"));
+    [entry.url.clone()].into_iter().chain(parts).collect()
+}
+
 fn row(entry: &ListEntriesResponse) -> [Cell; 7] {
     [
-        Cell::toned(&entry.url, Tone::Strong),
+        Cell::toned(key(entry), Tone::Strong),
         entry.status.into(),
         unit::count(entry.variants.into()).into(),
         unit::bytes(entry.memory_bytes).into(),

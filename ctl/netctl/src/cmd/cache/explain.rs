@@ -94,6 +94,11 @@ impl Explanation {
         if explained.fetching {
             facts.fact("now", "another request is fetching it; one that has to fetch waits for it");
         }
+        facts.fact("route", &explained.route);
+        // The selected response tells its own.
+        if explained.variant.is_none() && !explained.key_parts.is_empty() {
+            facts.fact("key parts", explained.key_parts.join(", "));
+        }
         facts.fact("stored", unit::plural(explained.variants.into(), "variant", "variants"));
         facts
     }

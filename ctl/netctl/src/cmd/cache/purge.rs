@@ -17,6 +17,8 @@ Examples:
   netctl cache purge --prefix http://127.0.0.1:8080/img/
   netctl cache purge --tag article-42 --soft              what its origin tagged so
   netctl cache purge --regex 'http://[^/]+/.*\\.png' --dry-run
+  netctl cache purge --route images                       all of a route
+  netctl cache purge --route images --tag logo            what is tagged so, of a route
 
 Prefixes and patterns are compared with URLs as `netctl cache ls` shows them. Tags are those of the
 origin's Surrogate-Key, Cache-Tag or xkey. Every request after the answer sees it done, also where
@@ -34,6 +36,9 @@ pub(crate) struct Args {
     /// The pattern may match any part of a URL, not only all of it
     #[arg(long, conflicts_with_all = ["url", "prefix", "tag"])]
     unanchored: bool,
+    /// Only of the route of this name; all of it where nothing else is selected
+    #[arg(long, value_name = "NAME", value_parser = given, required_unless_present = "what")]
+    route: Option<String>,
     /// Mark stale instead of removing: the origin is asked before it is next served, and it may
     /// still be served where the origin fails
     #[arg(long)]
@@ -45,7 +50,7 @@ pub(crate) struct Args {
 
 /// What to purge.
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
+#[group(id = "what", multiple = false)]
 struct What {
     /// Every variant of this URL, as a client asks for it: http://HOST[:PORT]/PATH
     #[arg(value_parser = absolute)]
@@ -90,7 +95,8 @@ pub(super) async fn run(
     let (selection, of) = args.what.selection().unzip();
     let Args { unanchored, soft, dry_run, .. } = *args;
     let control = global.connect_for(Daemon::Proxyd, PURGE_LIMIT).await?;
-    let request = PurgeRequest { selection, unanchored, soft, dry_run };
+    let route = args.route.clone().unwrap_or_default();
+    let request = PurgeRequest { selection, unanchored, soft, dry_run, route };
     let purged = control.answer(control.cache().purge(request)).await?;
     let verb = match (soft, dry_run) {
         (false, false) => Verb::Removed,
@@ -99,6 +105,7 @@ pub(super) async fn run(
         (true, true) => Verb::WouldMarkStale,
     };
     let of = of.map_or(String::new(), |of| format!(" of {of}"));
+    let of = args.route.as_ref().map_or(of.clone(), |route| format!("{of} of route {route}"));
     let (count, bytes) = (purged.purged_count, purged.purged_bytes);
     output.show(&Removal { message: purged, verb, count, bytes, of })?;
     Ok(Exit::Success)

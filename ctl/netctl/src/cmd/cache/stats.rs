@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use selat_proto::json::to_json;
-use selat_proto::v1::{CacheServiceGetStatsResponse, LatencyHistogram};
+use selat_proto::v1::{CacheServiceGetStatsResponse, LatencyHistogram, RouteStats};
 use serde_json::Value;
 
 use crate::output::{Cell, Column, Grid, Page, Records, Report, Tone, unit};
@@ -15,6 +15,10 @@ impl Report for Stats {
         page.grid(&self.requests());
         page.gap();
         page.grid(&self.storage());
+        if self.0.routes.len() > 1 {
+            page.gap();
+            page.grid(&self.routes());
+        }
     }
 
     fn json(&self) -> anyhow::Result<Value> {
@@ -56,6 +60,22 @@ impl Stats {
         grid
     }
 
+    fn routes(&self) -> Grid {
+        let mut grid = Grid::new(&[
+            Column::Left("ROUTE"),
+            Column::Right("HITS"),
+            Column::Right("SHARED"),
+            Column::Right("MISSES"),
+            Column::Right("PASSES"),
+            Column::Right("RATIO"),
+            Column::Right("STORED"),
+            Column::Right("MEMORY"),
+            Column::Right("HIT P99"),
+        ]);
+        self.0.routes.iter().for_each(|stats| grid.row(route(stats)));
+        grid
+    }
+
     fn storage(&self) -> Grid {
         let stats = &self.0;
         let mut facts = Grid::facts();
@@ -92,6 +112,22 @@ impl Stats {
         }
         facts
     }
+}
+
+/// A line for each route.
+fn route(stats: &RouteStats) -> [Cell; 9] {
+    let p99 = stats.hit_latency.as_ref().and_then(|latency| latency.p99.as_ref());
+    [
+        Cell::toned(&stats.route, Tone::Strong),
+        unit::count(stats.hits + stats.stale_hits).into(),
+        unit::count(stats.revalidated + stats.collapsed).into(),
+        unit::count(stats.misses).into(),
+        unit::count(stats.passes).into(),
+        unit::percent(stats.hit_ratio * 100.0).into(),
+        unit::count(stats.entries).into(),
+        unit::bytes(stats.memory_bytes).into(),
+        unit::message_span(p99).into(),
+    ]
 }
 
 fn line(name: &str, count: u64, all: u64, meaning: String) -> [Cell; 4] {

@@ -14,9 +14,10 @@ impl Report for Variants {
     fn page(&self, page: &mut Page) {
         let count = self.0.variants.len();
         page.line(format!(
-            "{}  ({})",
+            "{}  ({}, route {})",
             self.0.url,
-            unit::plural(count as u64, "variant", "variants")
+            unit::plural(count as u64, "variant", "variants"),
+            self.0.route
         ));
         for (number, variant) in (1..).zip(&self.0.variants) {
             page.gap();
@@ -54,6 +55,9 @@ pub(super) fn facts(title: &str, variant: &Variant) -> Grid {
     let mut facts = Grid::facts();
     facts.row([Cell::toned(title, Tone::Strong), format!("status {}", variant.status).into()]);
     facts.fact("for requests", selecting(&variant.selecting));
+    if !variant.key_parts.is_empty() {
+        facts.fact("key parts", variant.key_parts.join(", "));
+    }
     facts.fact("freshness", freshness(variant.ttl.as_ref()));
     facts.fact(
         "age",

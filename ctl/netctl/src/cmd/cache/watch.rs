@@ -7,25 +7,26 @@ use selat_proto::v1::{CacheServiceGetStatsRequest, CacheServiceGetStatsResponse}
 use serde_json::Value;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::Watching;
 use crate::client::Control;
 use crate::output::{Output, Page, Records, Report, unit};
 
 /// Lines between two headers.
 const HEADER_EVERY: u64 = 20;
 
-/// Shows statistics every `pause`, `count` times where that is given.
+/// Shows statistics every `pause`, as often as `watching` wants.
 pub(super) async fn watch(
     control: &Control,
     pause: Duration,
-    count: Option<u64>,
+    watching: &Watching,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<()> {
     let mut ticks = interval(pause);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut before, mut number) = (None, 0);
-    while count.is_none_or(|count| number < count) {
+    while watching.count.is_none_or(|count| number < count) {
         ticks.tick().await;
-        let request = CacheServiceGetStatsRequest {};
+        let request = CacheServiceGetStatsRequest { route: watching.route.clone() };
         let stats = control.answer(control.cache().get_stats(request)).await?;
         let at = Instant::now();
         let line = Line { stats, before, at, number };

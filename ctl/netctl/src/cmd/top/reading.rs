@@ -72,7 +72,7 @@ impl Proxyd {
     async fn read(global: &Global) -> Result<Self, ControlError> {
         let control = global.connect(Daemon::Proxyd).await?;
         let status = control.answer(control.daemon().get_status(GetStatusRequest {})).await?;
-        let cache = CacheServiceGetStatsRequest {};
+        let cache = CacheServiceGetStatsRequest::default();
         let cache = control.answer(control.cache().get_stats(cache)).await?;
         let relay = RelayServiceGetStatsRequest {};
         let relay = control.answer(control.relay().get_stats(relay)).await?;
