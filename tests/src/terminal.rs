@@ -9,7 +9,7 @@ use std::{
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex},
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use rustix::{
@@ -27,6 +27,7 @@ pub struct Terminal {
     keyboard: File,
     child: Child,
     picture: Arc<Picture>,
+    reader: Option<JoinHandle<()>>,
 }
 
 struct Picture {
@@ -64,7 +65,7 @@ impl Terminal {
             changed: Condvar::new(),
         });
         let mut shown = File::from(master.try_clone().unwrap());
-        thread::spawn({
+        let reader = thread::spawn({
             let picture = Arc::clone(&picture);
             move || {
                 let mut bytes = [0; 4096];
@@ -75,7 +76,7 @@ impl Terminal {
                 }
             }
         });
-        Self { keyboard: File::from(master), child, picture }
+        Self { keyboard: File::from(master), child, picture, reader: Some(reader) }
     }
 
     /// What is on it now.
@@ -121,9 +122,13 @@ impl Terminal {
         kill_process(pid, signal).unwrap();
     }
 
-    /// Waits for the program to end.
+    /// Waits for the program to end, and until all that it wrote is on the terminal.
     pub fn wait(&mut self) -> ExitStatus {
-        self.child.wait().unwrap()
+        let status = self.child.wait().unwrap();
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        status
     }
 
     /// Whether it is as a shell wants it: echo, lines, a cursor, the page that was there before.

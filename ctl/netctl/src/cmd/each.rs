@@ -5,6 +5,7 @@ use prost::{Message, Name};
 use selat_proto::{json::to_json, socket::Daemon};
 use serde_json::{Map, Value, json};
 
+use crate::cli::DaemonName;
 use crate::client::ControlError;
 use crate::console::Console;
 use crate::exit::Exit;
@@ -15,6 +16,18 @@ use crate::output::{Records, field_names, labelled};
 pub(crate) struct Each<T>(pub(crate) Vec<(Daemon, Result<T, ControlError>)>);
 
 impl<T> Each<T> {
+    /// Asks the one that is named, or both, one after the other.
+    pub(crate) async fn ask(
+        name: Option<DaemonName>,
+        question: impl AsyncFn(Daemon) -> Result<T, ControlError>,
+    ) -> Self {
+        let mut answers = Vec::new();
+        for daemon in DaemonName::or_both(name) {
+            answers.push((daemon, question(daemon).await));
+        }
+        Self(answers)
+    }
+
     /// The answers.
     pub(crate) fn answers(&self) -> impl Iterator<Item = (Daemon, &T)> {
         self.0.iter().filter_map(|(daemon, answer)| Some((*daemon, answer.as_ref().ok()?)))

@@ -39,11 +39,8 @@ pub(crate) async fn run(
     global: &Global,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
-    let mut answers = Vec::new();
-    for daemon in DaemonName::or_both(args.daemon) {
-        answers.push((daemon, set(daemon, args, global).await));
-    }
-    let changes = Changes { ttl: args.ttl, each: Each(answers) };
+    let each = Each::ask(args.daemon, async |daemon| set(daemon, args, global).await).await;
+    let changes = Changes { ttl: args.ttl, each };
     output.show(&changes)?;
     Ok(changes.each.conclude(output.console))
 }

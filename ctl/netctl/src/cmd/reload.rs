@@ -34,11 +34,9 @@ pub(crate) async fn run(
     global: &Global,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
-    let mut answers = Vec::new();
-    for daemon in DaemonName::or_both(args.daemon) {
-        answers.push((daemon, reload(daemon, args.check, global).await));
-    }
-    let reloads = Reloads { check_only: args.check, each: Each(answers) };
+    let check_only = args.check;
+    let each = Each::ask(args.daemon, async |daemon| reload(daemon, check_only, global).await);
+    let reloads = Reloads { check_only, each: each.await };
     output.show(&reloads)?;
     Ok(reloads.each.conclude(output.console))
 }

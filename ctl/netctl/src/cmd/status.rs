@@ -32,11 +32,8 @@ pub(crate) async fn run(
     global: &Global,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
-    let mut answers = Vec::new();
-    for daemon in DaemonName::or_both(args.daemon) {
-        answers.push((daemon, ask(daemon, global).await));
-    }
-    let statuses = Statuses(Each(answers));
+    let answers = Each::ask(args.daemon, async |daemon| ask(daemon, global).await).await;
+    let statuses = Statuses(answers);
     output.show(&statuses)?;
     Ok(statuses.0.conclude(output.console))
 }

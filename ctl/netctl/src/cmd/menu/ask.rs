@@ -34,7 +34,9 @@ pub(super) fn ask(question: &Question<'_>, console: &mut Console<'_>) -> anyhow:
 /// Asks for a choice of the menu; the end of the input, Escape and Ctrl-C quit.
 pub(super) fn choose(console: &mut Console<'_>) -> anyhow::Result<Choice> {
     if console.look.interactive {
-        let answer = Select::new("What next?", Choice::ALL.to_vec()).prompt();
+        let answer = Select::new("What next?", Choice::ALL.to_vec())
+            .with_page_size(Choice::ALL.len())
+            .prompt();
         return Ok(told(answer)?.unwrap_or(Choice::Quit));
     }
     for choice in Choice::ALL {
