@@ -111,6 +111,10 @@ fn without_a_terminal_a_live_screen_is_refused_before_anything_is_measured() {
 #[test]
 fn both_daemons_are_shown_live_with_what_happens_to_them() {
     let system = System::start();
+    let mut terminal = system.netctl.on_terminal(&["top"], (100, 30));
+    terminal.wait_for(&["proxyd", "websrvd", "q ends"]);
+    terminal.signal(Signal::TERM);
+    assert!(terminal.wait().success() && terminal.is_given_back());
     let mut terminal = system.netctl.on_terminal(&["top", "--interval", "100ms"], (100, 30));
     terminal.wait_for(&["proxyd  serving", "websrvd serving", "requests", "hits", "UDP sessions"]);
     let url = format!("http://{}/", system.proxyd.address("http"));

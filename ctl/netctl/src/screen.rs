@@ -24,6 +24,7 @@ use ratatui::Frame;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::layout::Rect;
 use ratatui::widgets::{Block, Clear, Paragraph};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::terminal::Terminal;
@@ -55,7 +56,35 @@ pub(crate) enum Wish {
 pub(crate) struct Screen {
     stop: Arc<AtomicBool>,
     wishes: UnboundedReceiver<Wish>,
+    signals: Signals,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What would otherwise end the process while it has the terminal.
+#[derive(Debug)]
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// From now on they end nothing by themselves.
+    fn catch() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
 }
 
 impl Screen {
@@ -63,12 +92,13 @@ impl Screen {
     /// drawing.
     ///
     /// # Errors
-    /// The terminal does not allow it, or there is no thread.
+    /// The terminal does not allow it, signals cannot be caught, or there is no thread.
     pub(crate) fn open<P: Picture>(
         picture: P,
         take_in: impl FnMut(&mut P) + Send + 'static,
         tint: Tint,
     ) -> io::Result<Self> {
+        let signals = Signals::catch()?;
         let terminal = Terminal::open()?;
         let (wish, wishes) = unbounded_channel();
         let stop = Arc::new(AtomicBool::new(false));
@@ -86,14 +116,14 @@ impl Screen {
             // A terminal that went away shows nothing; what it watched goes on.
             let _ = painter.paint();
         })?;
-        Ok(Self { stop, wishes, thread: Some(thread) })
+        Ok(Self { stop, wishes, signals, thread: Some(thread) })
     }
 
-    /// The next thing that the person wants; waits for ever where nobody can ask any more.
+    /// The next thing that the person wants, by a key or by a signal.
     pub(crate) async fn wish(&mut self) -> Wish {
-        match self.wishes.recv().await {
-            Some(wish) => wish,
-            None => std::future::pending().await,
+        tokio::select! {
+            Some(wish) = self.wishes.recv() => wish,
+            () = self.signals.next() => Wish::Interrupt,
         }
     }
 }

@@ -104,7 +104,6 @@ async fn on_screen(args: &Args, global: &Global, tint: Tint) -> anyhow::Result<E
     tokio::select! {
         () = look => {}
         _ = screen.wish() => {}
-        _ = tokio::signal::ctrl_c() => {}
     }
     Ok(Exit::Success)
 }

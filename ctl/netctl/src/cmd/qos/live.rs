@@ -7,7 +7,6 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use selat_qos::session::{Cancel, Progress, Snapshot};
 use tokio::signal;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::threshold::Unmet;
@@ -117,12 +116,7 @@ impl Display {
     async fn wish(&mut self) -> Wish {
         match self {
             Self::Line(_) => interrupted().await,
-            Self::Screen(screen) => tokio::select! {
-                wish = screen.wish() => wish,
-                wish = interrupted() => wish,
-                // A screen must be given back before the program ends.
-                wish = terminated() => wish,
-            },
+            Self::Screen(screen) => screen.wish().await,
         }
     }
 }
@@ -139,19 +133,6 @@ async fn interrupted() -> Wish {
     match signal::ctrl_c().await {
         Ok(()) => Wish::Interrupt,
         Err(_) => std::future::pending().await,
-    }
-}
-
-async fn terminated() -> Wish {
-    match (signal(SignalKind::terminate()), signal(SignalKind::hangup())) {
-        (Ok(mut terminate), Ok(mut hangup)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
-            }
-            Wish::Interrupt
-        }
-        _ => std::future::pending().await,
     }
 }
 
