@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     sync::Arc,
+    time::Instant,
 };
 
 use selat_tests::{Authority, Credential, Daemon, Descriptor, Launcher, Netctl, Output, PATIENCE};
@@ -81,6 +82,19 @@ impl Caller {
     }
 }
 
+/// Waits until so many were turned away for a reason: what a client is told comes before it is counted.
+fn wait_for_refused(proxyd: &Daemon, reason: &str, count: u64) {
+    let (netctl, deadline) = (Netctl::new().proxyd(proxyd), Instant::now() + PATIENCE);
+    loop {
+        let status = netctl.json(&["status", "proxyd"]);
+        let refused = status["proxyd"]["remote_refused"][reason].as_u64().unwrap_or_default();
+        if refused == count {
+            return;
+        }
+        assert!(refused < count && Instant::now() < deadline, "{status}");
+    }
+}
+
 fn debugged(launcher: Launcher) -> Launcher {
     launcher.env("PROXYD_LOG", "debug")
 }
@@ -113,6 +127,7 @@ fn a_reader_looks_and_changes_nothing() {
         bob.refused(address, arguments, 77, &["certificate=bob", "looking only", "[remote]"]);
     }
     assert!(!proxyd.process().stderr().contains("order"), "{}", proxyd.process().stderr());
+    wait_for_refused(&proxyd, "looking_only", 3);
 }
 
 #[test]
@@ -139,6 +154,7 @@ fn certificates_of_another_authority_and_expired_ones_are_told_so() {
     let alice = operator.caller("alice");
     let deceived = Caller { ca: stranger.authority.certificate(), ..alice };
     deceived.refused(address, &["status", "proxyd"], 3, &["another authority", "--tls-ca"]);
+    wait_for_refused(&proxyd, "handshake", 3);
 }
 
 #[test]

@@ -232,6 +232,7 @@ impl ControlPlane {
             vitals: Arc::clone(vitals),
             orders,
             events: events.clone(),
+            gate: Arc::clone(&remote.gate),
             shutdown: ended.clone(),
         };
         let calls =

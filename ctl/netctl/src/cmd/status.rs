@@ -1,5 +1,7 @@
 //! `netctl status`: who runs, since when, and where it listens.
 
+use std::collections::BTreeMap;
+
 use prost_types::Timestamp;
 use selat_proto::socket::Daemon;
 use selat_proto::v1::{DaemonState, GetStatusRequest, GetStatusResponse, Listener};
@@ -92,6 +94,9 @@ fn facts(status: &GetStatusResponse) -> Grid {
     if status.access_lines > 0 || status.access_lines_dropped > 0 {
         facts.fact("access log", access(status));
     }
+    if !status.remote_refused.is_empty() {
+        facts.fact("remote refused", Cell::toned(refused(status), Tone::Warning));
+    }
     facts
 }
 
@@ -138,6 +143,13 @@ fn access(status: &GetStatusResponse) -> Cell {
             Cell::toned(text, Tone::Warning)
         }
     }
+}
+
+/// How many were turned away from elsewhere, and why.
+fn refused(status: &GetStatusResponse) -> String {
+    let by_reason: BTreeMap<_, _> = status.remote_refused.iter().collect();
+    let each = by_reason.iter().map(|(reason, count)| format!("{} {reason}", unit::count(**count)));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 fn connections(status: &GetStatusResponse) -> String {

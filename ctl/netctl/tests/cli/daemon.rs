@@ -133,6 +133,7 @@ impl DaemonService for Mood {
             uptime: seconds(11_100),
             access_lines: 67_880,
             access_lines_dropped: 10,
+            remote_refused: [("no_role".to_owned(), 3)].into(),
         }))
     }
 

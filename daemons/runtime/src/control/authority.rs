@@ -20,7 +20,7 @@ use tracing::debug;
 
 use super::{
     Actor,
-    remote::{Caller, CurrentAccess, Role},
+    remote::{Caller, Gate, RefusalReason, Role},
 };
 
 /// Services of others, without marks, whose every method only looks.
@@ -38,7 +38,7 @@ pub(super) enum Authority {
     /// What has no side effects.
     Looking(Arc<Harmless>),
     /// What the caller's certificate permits now.
-    Certificate(CurrentAccess, Arc<Harmless>),
+    Certificate(Arc<Gate>, Arc<Harmless>),
 }
 
 /// The methods without side effects.
@@ -58,9 +58,9 @@ impl Authority {
     ///
     /// # Errors
     /// As [`Authority::looking`].
-    pub(super) fn by_certificate(access: CurrentAccess) -> Result<Self, DecodeError> {
+    pub(super) fn by_certificate(gate: Arc<Gate>) -> Result<Self, DecodeError> {
         let harmless = Harmless::of(FileDescriptorSet::decode(DESCRIPTORS)?);
-        Ok(Self::Certificate(access, Arc::new(harmless)))
+        Ok(Self::Certificate(gate, Arc::new(harmless)))
     }
 
     /// Lets a call of the method at `path`, `/SERVICE/METHOD`, pass, and says who makes it, where the certificate does.
@@ -69,10 +69,11 @@ impl Authority {
             Self::Everything => Ok(None),
             Self::Looking(harmless) if harmless.has(path) => Ok(None),
             Self::Looking(_) => Err(Box::new(refusal(path, "the status socket"))),
-            Self::Certificate(access, harmless) => {
-                let (role, actor) = identify(access, caller)?;
+            Self::Certificate(gate, harmless) => {
+                let (role, actor) = identify(gate, caller)?;
                 match role {
                     Role::Reader if !harmless.has(path) => {
+                        gate.refusals.count(RefusalReason::LookingOnly);
                         Err(Box::new(refusal(path, &actor.to_string())))
                     }
                     Role::Admin | Role::Reader => Ok(Some(actor)),
@@ -83,12 +84,13 @@ impl Authority {
 }
 
 /// What the caller from elsewhere may do, and how it is named in the log.
-fn identify(access: &CurrentAccess, caller: Option<&Caller>) -> Result<(Role, Actor), Box<Status>> {
-    let access = access.load();
+fn identify(gate: &Gate, caller: Option<&Caller>) -> Result<(Role, Actor), Box<Status>> {
+    let access = gate.access.load();
     let Some((access, caller)) = access.as_ref().zip(caller) else {
         return Err(Box::new(Status::unauthenticated("remote control is off")));
     };
     caller.role(&access.roles).ok_or_else(|| {
+        gate.refusals.count(RefusalReason::NoRole);
         Box::new(Status::permission_denied(format!(
             "{caller} has no role here: one of its names has to be in remote.admin or remote.reader"
         )))

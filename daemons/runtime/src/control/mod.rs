@@ -33,7 +33,7 @@ pub use self::{
     actor::Actor,
     daemon::DaemonControl,
     order::{Command, InFlight, Order, Orders, Reloaded, Reply, Unanswered},
-    remote::{CredentialError, Remote, RemoteCalls, RemoteConfig, RemoteError},
+    remote::{CredentialError, Gate, Remote, RemoteCalls, RemoteConfig, RemoteError},
     vitals::{Current, State, Vitals},
 };
 use crate::listen::ControlSockets;
@@ -79,8 +79,8 @@ pub fn serve<D: Send + 'static>(
     services.add_service(reflection().build_v1alpha()?);
     services.add_service(DaemonServiceServer::new(control));
     let routes = services.routes();
-    let RemoteCalls { incoming, access } = remote;
-    let by_certificate = Authority::by_certificate(access)?;
+    let RemoteCalls { incoming, gate } = remote;
+    let by_certificate = Authority::by_certificate(gate)?;
     let mut servers = vec![
         answer(local(&sockets.control.listener)?, Authority::Everything, &routes, &shutdown),
         answer(incoming, by_certificate, &routes, &shutdown),

@@ -110,7 +110,7 @@ impl Vitals {
         });
     }
 
-    /// Everything, as the control socket says it.
+    /// Everything but who was refused, as the control socket says it.
     #[must_use]
     pub fn status(&self) -> v1::GetStatusResponse {
         let current = self.current.load();
@@ -135,6 +135,7 @@ impl Vitals {
             uptime: prost_types::Duration::try_from(self.started.1.elapsed()).ok(),
             access_lines: access.lines,
             access_lines_dropped: access.dropped,
+            ..v1::GetStatusResponse::default()
         }
     }
 

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{
-    Access, CurrentAccess, RemoteConfig, RemoteStream,
+    Access, Gate, RefusalReason, RemoteConfig, RemoteStream,
     certificate::ClientCertificate,
     credentials::Credentials,
     stream::{Caller, End},
@@ -36,7 +36,7 @@ const UNHEARD_BYTES_MAX: u64 = 16 << 10;
 /// Lets clients in.
 #[derive(Debug)]
 pub(super) struct Door {
-    access: CurrentAccess,
+    gate: Arc<Gate>,
     handshakes: Arc<Semaphore>,
     connections: Arc<Semaphore>,
     calls: mpsc::Sender<io::Result<RemoteStream>>,
@@ -46,18 +46,18 @@ pub(super) struct Door {
 impl Door {
     /// At most `connections_max` clients at once, and as many on their way in.
     pub(super) fn new(
-        access: CurrentAccess,
+        gate: Arc<Gate>,
         connections_max: usize,
         calls: mpsc::Sender<io::Result<RemoteStream>>,
         shutdown: CancellationToken,
     ) -> Self {
         let limit = || Arc::new(Semaphore::new(connections_max));
-        Self { access, handshakes: limit(), connections: limit(), calls, shutdown }
+        Self { gate, handshakes: limit(), connections: limit(), calls, shutdown }
     }
 
     /// Judges by `credentials` and `config` from now on.
     pub(super) fn change(&self, credentials: Option<Credentials>, config: &RemoteConfig) {
-        let before = self.access.load_full();
+        let before = self.gate.access.load_full();
         let next = credentials.map(|Credentials { tls, client_ca }| {
             let same = before
                 .as_ref()
@@ -75,7 +75,7 @@ impl Door {
         if let Some(before) = before.as_deref().filter(|before| !is_kept(before)) {
             before.over.cancel();
         }
-        self.access.store(next.map(Arc::new));
+        self.gate.access.store(next.map(Arc::new));
     }
 
     /// Accepts clients on `listener` until `closed` or the daemon's end.
@@ -112,25 +112,31 @@ impl Door {
         address: SocketAddr,
         handshaking: OwnedSemaphorePermit,
     ) {
-        let Some(access) = self.access.load_full() else { return };
+        let Some(access) = self.gate.access.load_full() else { return };
         let tls = time::timeout(access.handshake_timeout, handshake(&access, stream));
         let tls = match tls.await {
             Ok(Ok(tls)) => tls,
-            Ok(Err(error)) => {
+            Ok(Err((error, stream))) => {
+                self.gate.refusals.count(RefusalReason::Handshake);
                 debug!(%address, %error, "a client from elsewhere was turned away");
+                // Whether it hears why is its own affair.
+                let _ = time::timeout(access.handshake_timeout, hear_out(stream)).await;
                 return;
             }
             Err(_) => {
+                self.gate.refusals.count(RefusalReason::Slow);
                 debug!(%address, "a client from elsewhere took too long for its handshake");
                 return;
             }
         };
         drop(handshaking);
         let Some(certificate) = certificate(&tls) else {
+            self.gate.refusals.count(RefusalReason::Handshake);
             debug!(%address, "a client's certificate cannot be read");
             return;
         };
         let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else {
+            self.gate.refusals.count(RefusalReason::Full);
             warn!(%address, names = ?certificate.names, "turned away: remote.connections are open");
             return;
         };
@@ -141,18 +147,21 @@ impl Door {
     }
 }
 
-async fn handshake(access: &Access, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-    stream.set_nodelay(true)?;
-    let accepting = TlsAcceptor::from(Arc::clone(&access.tls)).accept(stream);
-    match accepting.into_fallible().await {
-        Ok(tls) => Ok(tls),
-        Err((error, mut stream)) => {
-            stream.shutdown().await?;
-            let mut unheard = stream.take(UNHEARD_BYTES_MAX);
-            tokio::io::copy(&mut unheard, &mut tokio::io::sink()).await?;
-            Err(error)
-        }
-    }
+/// The client behind TLS; or what is wrong, once it has been told, and the connection.
+async fn handshake(
+    access: &Access,
+    stream: TcpStream,
+) -> Result<TlsStream<TcpStream>, (io::Error, TcpStream)> {
+    // Without it, all is but slower.
+    let _ = stream.set_nodelay(true);
+    TlsAcceptor::from(Arc::clone(&access.tls)).accept(stream).into_fallible().await
+}
+
+/// Ends a connection so that the last that was said on it arrives.
+async fn hear_out(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream.take(UNHEARD_BYTES_MAX), &mut tokio::io::sink()).await?;
+    Ok(())
 }
 
 fn certificate(tls: &TlsStream<TcpStream>) -> Option<ClientCertificate> {

@@ -10,10 +10,11 @@ mod accept;
 mod certificate;
 mod config;
 mod credentials;
+mod refusal;
 mod roles;
 mod stream;
 
-use std::{io, net, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, io, net, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use selat_proto::v1;
@@ -28,6 +29,7 @@ use self::{
 };
 pub use self::{config::RemoteConfig, credentials::CredentialError};
 pub(super) use self::{
+    refusal::{RefusalReason, Refusals},
     roles::{Role, Roles},
     stream::{Caller, RemoteStream},
 };
@@ -67,8 +69,21 @@ pub(super) struct Access {
     over: CancellationToken,
 }
 
-/// Who is let in now; nobody, where remote control is off.
-pub(super) type CurrentAccess = Arc<ArcSwapOption<Access>>;
+/// Who is let in now, and how many were not.
+#[derive(Debug, Default)]
+pub struct Gate {
+    /// Nobody, where remote control is off.
+    pub(super) access: ArcSwapOption<Access>,
+    pub(super) refusals: Refusals,
+}
+
+impl Gate {
+    /// How often somebody was turned away since start, by reason.
+    #[must_use]
+    pub fn refused(&self) -> HashMap<String, u64> {
+        self.refusals.by_reason()
+    }
+}
 
 /// Remote control, on or off.
 #[derive(Debug)]
@@ -82,7 +97,8 @@ pub struct Remote {
 #[derive(Debug)]
 pub struct RemoteCalls {
     pub(super) incoming: ReceiverStream<io::Result<RemoteStream>>,
-    pub(super) access: CurrentAccess,
+    /// Who is let in.
+    pub gate: Arc<Gate>,
 }
 
 /// What a reload puts in force, once nothing can fail any more.
@@ -104,8 +120,8 @@ impl Remote {
         shutdown: CancellationToken,
     ) -> Result<(Self, RemoteCalls), RemoteError> {
         let (calls, incoming) = mpsc::channel(1);
-        let access = CurrentAccess::default();
-        let door = Door::new(Arc::clone(&access), config.connections_max, calls, shutdown);
+        let gate = Arc::new(Gate::default());
+        let door = Door::new(Arc::clone(&gate), config.connections_max, calls, shutdown);
         let mut remote =
             Self { listen: Vec::new(), listeners: Listeners::new(ROLE), door: Arc::new(door) };
         let credentials = read(config.files.as_ref())?;
@@ -115,7 +131,7 @@ impl Remote {
         };
         let listeners = watch(listen::with_configured(&config.listen, bound))?;
         remote.apply(Prepared { config: config.clone(), credentials, listeners });
-        Ok((remote, RemoteCalls { incoming: ReceiverStream::new(incoming), access }))
+        Ok((remote, RemoteCalls { incoming: ReceiverStream::new(incoming), gate }))
     }
 
     /// Reads the files of `next` and binds what is not open yet.
