@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::rustls::{ServerConfig, pki_types::CertificateDer};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use self::{
     accept::Door,
@@ -162,6 +163,11 @@ impl Remote {
         if self.listen != config.listen {
             self.listeners.close_others(&config.listen);
             self.listen = config.listen;
+        }
+        if config.files.is_some() && self.listed().next().is_none() {
+            warn!(
+                "nothing listens for remote control: remote.listen is empty, and no socket was passed in"
+            );
         }
     }
 
