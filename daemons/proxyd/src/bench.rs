@@ -115,7 +115,7 @@ impl Bench {
     pub fn sent(&self, number: u64, tag: &str) -> bool {
         let Some(resource) = self.store.lookup(key(number, tag).as_str()) else { return false };
         resource.variants().iter().all(|object| {
-            let (headers, content) = (object.meta.fields().to_map(0), object.content.clone());
+            let (headers, content) = (object.meta.fields().to_map(), object.content.clone());
             !headers.is_empty() && content.length() == self.content_bytes as u64
         })
     }

@@ -1,13 +1,13 @@
 //! One client's HTTP connection: each of its requests goes to [`crate::request`].
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use hyper::service::service_fn;
 use selat_runtime::serve::{self, Connections, HttpLimits, Interims};
 use tokio::net::TcpStream;
 
-use crate::{proxy::Proxy, request};
+use crate::{answer::answer, proxy::Proxy};
 
 /// What all connections share.
 #[derive(Debug)]
@@ -33,8 +33,7 @@ pub(crate) async fn run(stream: TcpStream, client: SocketAddr, front: Arc<Front>
     let interims = Interims::default();
     let service = service_fn(|request| {
         front.connections.count_request();
-        let (proxy, interims) = (Arc::clone(&front.proxy), interims.clone());
-        async move { Ok::<_, Infallible>(request::handle(proxy, client, &interims, request).await) }
+        answer(&front.proxy, client, &interims, request)
     });
     let (limits, drain) = (front.limits.load_full(), front.connections.drain());
     serve::connection_with_interims(stream, service, &interims, &limits, drain).await;

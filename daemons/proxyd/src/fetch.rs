@@ -273,7 +273,7 @@ fn confirm(
     ticket: Ticket,
     fetched: &Fetched,
 ) -> Option<Reply> {
-    let mut headers = stored.meta.fields().to_map(0);
+    let mut headers = stored.meta.fields().to_map();
     let exchange = exchange(ask, fetched);
     let (meta, keep) = match revalidated(&stored.meta, &mut headers, &exchange, &ask.route.options)
     {
@@ -436,7 +436,7 @@ fn freshen(ask: &Ask<'_>, ticket: Ticket, fetched: &Fetched) {
     let request = &ask.head.headers;
     let selected = resource.variants().iter().find(|object| object.meta.vary().matches(request));
     let Some(stored) = selected else { return };
-    let mut headers = stored.meta.fields().to_map(0);
+    let mut headers = stored.meta.fields().to_map();
     let exchange = exchange(ask, fetched);
     let meta = match freshened_by_head(&stored.meta, &mut headers, &exchange, &ask.route.options) {
         HeadUpdate::Updated(meta) => *meta,

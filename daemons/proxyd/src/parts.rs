@@ -102,7 +102,7 @@ fn combine(
     exchange: &Exchange<'_>,
     fetched: &Fetched,
 ) -> Option<Combined> {
-    let stored = part.meta.fields().to_map(0);
+    let stored = part.meta.fields().to_map();
     let mut combined = combined(&part.meta, &stored, exchange, &ask.route.options)?;
     if !via::loops(&combined.headers, NAME) {
         via::append(&mut combined.headers, fetched.head.version, NAME);

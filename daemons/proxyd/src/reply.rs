@@ -1,6 +1,10 @@
 //! Responses: from the store, from what is being stored, and of our own making.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    io::Write,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use selat_core::{
@@ -35,27 +39,71 @@ const CONTENT_FIELDS: [HeaderName; 6] = [
 /// A response from the store, in the form that the client asked for.
 pub(crate) fn from_object(
     ask: &Ask<'_>,
-    object: &Object,
+    object: &Arc<Object>,
     now: SystemTime,
-    mut said: CacheStatus<'_>,
+    said: CacheStatus<'_>,
 ) -> Response<ReplyBody> {
-    object.uses.count(now);
-    said.ttl_seconds = Some(object.meta.ttl_seconds(now));
-    let mut response = match form(ask, &object.meta, object.content.length(), now) {
-        Form::NotModified => not_modified(fields(object)),
-        Form::Whole => whole(object),
-        Form::Part(range, length) => part(object, range, length),
-        Form::Unsatisfiable(length) => unsatisfiable(fields(object), length),
-    };
-    if ask.head.method == Method::HEAD {
-        *response.body_mut() = ReplyBody::Empty;
-    } else if let ReplyBody::Stored(_) = response.body() {
-        let bytes = http_body::Body::size_hint(response.body()).lower();
+    Served::new(ask, object, now).response(said, HeaderMap::new())
+}
+
+/// A stored response that is on its way to a client.
+pub(crate) struct Served {
+    object: Arc<Object>,
+    form: Form,
+    /// Whether the client wants the head alone.
+    is_head: bool,
+    now: SystemTime,
+}
+
+impl Served {
+    /// Serves `object`, and counts that.
+    pub(crate) fn new(ask: &Ask<'_>, object: &Arc<Object>, now: SystemTime) -> Self {
+        object.uses.count(now);
+        let form = form(ask, &object.meta, object.content.length(), now);
+        let is_head = ask.head.method == Method::HEAD;
+        let bytes = match form {
+            _ if is_head => 0,
+            Form::Whole => object.content.length(),
+            Form::Part(range, _) => range.length(),
+            Form::NotModified | Form::Unsatisfiable(_) => 0,
+        };
         ask.route.counters.here().cache_body_bytes.add(bytes);
+        Self { object: Arc::clone(object), form, is_head, now }
     }
-    response.headers_mut().insert(header::AGE, object.meta.age(now).as_secs().into());
-    say(response.headers_mut(), said);
-    response
+
+    /// The response, with its fields in place of what `fields` holds.
+    pub(crate) fn response(
+        self,
+        mut said: CacheStatus<'_>,
+        mut fields: HeaderMap,
+    ) -> Response<ReplyBody> {
+        let Self { object, form, is_head, now } = self;
+        object.meta.fields().write_over(&mut fields, FIELDS_ADDED);
+        let mut response = match form {
+            Form::NotModified => not_modified(fields),
+            Form::Whole => whole(&object, fields),
+            Form::Part(range, length) => part(&object, fields, range, length),
+            Form::Unsatisfiable(length) => unsatisfiable(fields, length),
+        };
+        if is_head {
+            *response.body_mut() = ReplyBody::Empty;
+        }
+        said.ttl_seconds = Some(object.meta.ttl_seconds(now));
+        let headers = response.headers_mut();
+        headers.insert(header::AGE, seconds(object.meta.age(now)));
+        say(headers, said);
+        response
+    }
+}
+
+/// Whole seconds as a field value.
+fn seconds(duration: Duration) -> HeaderValue {
+    let mut room = [0; 20];
+    let mut left = &mut room[..];
+    // 20 octets hold every number of 64 bits.
+    let _ = write!(left, "{}", duration.as_secs());
+    let written = 20 - left.len();
+    HeaderValue::from_bytes(&room[..written]).unwrap_or_else(|_| HeaderValue::from_static("0"))
 }
 
 /// A response that is being stored; `None` where its beginning is gone already.
@@ -77,10 +125,10 @@ pub(crate) fn from_filling(
         *response.headers_mut() = filling.headers.clone();
         response
     };
-    let age = filling.meta.age(now).as_secs();
+    let age = filling.meta.age(now);
     // RFC 9111 §5.1: a response that was not generated for this request says its age.
-    if said.collapsed || age > 0 {
-        response.headers_mut().insert(header::AGE, age.into());
+    if said.collapsed || age.as_secs() > 0 {
+        response.headers_mut().insert(header::AGE, seconds(age));
     }
     say(response.headers_mut(), said);
     Some(response)
@@ -119,6 +167,9 @@ pub(crate) fn silent<'a>() -> CacheStatus<'a> {
     CacheStatus { cache: NAME, ..CacheStatus::default() }
 }
 
+/// Fields that a stored response is given on its way: `Age`, `Cache-Status`, `Content-Range`.
+const FIELDS_ADDED: usize = 3;
+
 /// The form in which a stored response answers a request.
 enum Form {
     Whole,
@@ -130,8 +181,11 @@ enum Form {
 
 fn form(ask: &Ask<'_>, meta: &StoredMeta, body_bytes: u64, now: SystemTime) -> Form {
     let status = meta.status();
+    let headers = &ask.head.headers;
+    let asks_whether = conditional::asks_whether(headers);
     // RFC 9110 §13.2.1: only where the response would otherwise be a 2xx.
-    if status.is_success() && conditional::is_current(&ask.head.headers, meta.validators(now)) {
+    if status.is_success() && asks_whether && conditional::is_current(headers, meta.validators(now))
+    {
         return Form::NotModified;
     }
     if !matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
@@ -145,14 +199,19 @@ fn form(ask: &Ask<'_>, meta: &StoredMeta, body_bytes: u64, now: SystemTime) -> F
     }
 }
 
-fn whole(object: &Object) -> Response<ReplyBody> {
+fn whole(object: &Object, fields: HeaderMap) -> Response<ReplyBody> {
     let mut response = Response::new(ReplyBody::stored(object.content.clone()));
     *response.status_mut() = object.meta.status();
-    *response.headers_mut() = fields(object);
+    *response.headers_mut() = fields;
     response
 }
 
-fn part(object: &Object, range: ByteRange, length: Option<u64>) -> Response<ReplyBody> {
+fn part(
+    object: &Object,
+    fields: HeaderMap,
+    range: ByteRange,
+    length: Option<u64>,
+) -> Response<ReplyBody> {
     let start = match object.meta.extent() {
         Extent::Whole => 0,
         Extent::Part(part) => part.range.first,
@@ -161,7 +220,7 @@ fn part(object: &Object, range: ByteRange, length: Option<u64>) -> Response<Repl
     let mut response =
         Response::new(ReplyBody::stored(object.content.slice(first..first + range.length())));
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-    *response.headers_mut() = fields(object);
+    *response.headers_mut() = fields;
     let said = match length {
         Some(length) => range.content_range(length),
         None => format!("bytes {}-{}/*", range.first, range.last),
@@ -172,11 +231,6 @@ fn part(object: &Object, range: ByteRange, length: Option<u64>) -> Response<Repl
         headers.insert(header::CONTENT_RANGE, value);
     }
     response
-}
-
-/// The fields of a stored response, with room for [`header::AGE`], [`CACHE_STATUS`] and one of the content's.
-fn fields(object: &Object) -> HeaderMap {
-    object.meta.fields().to_map(3)
 }
 
 fn not_modified(mut fields: HeaderMap) -> Response<ReplyBody> {

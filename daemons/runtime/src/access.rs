@@ -20,7 +20,7 @@ use std::{
 };
 
 use http::{HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts};
-use tracing::info;
+use tracing::{Level, enabled, info};
 
 pub use self::writer::Written;
 use self::writer::{LogFile, Writer};
@@ -219,9 +219,23 @@ impl AccessLog {
         self.mode.store(prepared.mode as u8, Relaxed);
     }
 
+    /// Whether anybody hears of what is noted.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        match self.mode() {
+            Mode::Off => false,
+            Mode::Log => enabled!(target: "access", Level::INFO),
+            Mode::Combined | Mode::Json => true,
+        }
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::ALL[usize::from(self.mode.load(Relaxed)) % Mode::ALL.len()]
+    }
+
     /// Notes a request that is over.
     pub fn note(&self, entry: &Entry<'_>) {
-        let mode = Mode::ALL[usize::from(self.mode.load(Relaxed)) % Mode::ALL.len()];
+        let mode = self.mode();
         match mode {
             Mode::Off => {}
             Mode::Log => log(entry),

@@ -139,16 +139,24 @@ impl Fields {
         self.sent().any(|line| line.is(name))
     }
 
-    /// The fields with room for `more`. The values share this block.
+    /// The fields. The values share this block.
     #[must_use]
-    pub fn to_map(&self, more: usize) -> HeaderMap {
-        let mut map = HeaderMap::with_capacity(self.sent().count() + more);
+    pub fn to_map(&self) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        self.write_over(&mut map, 0);
+        map
+    }
+
+    /// Puts the fields in place of what `map` holds, with room for `more`. A map that has been used has that room
+    /// already.
+    pub fn write_over(&self, map: &mut HeaderMap, more: usize) {
+        map.clear();
+        map.reserve(self.sent().count() + more);
         for line in self.sent() {
             if let (Some(name), Some(value)) = (line.header_name(), self.value(&line)) {
                 map.append(name, value);
             }
         }
-        map
     }
 
     /// The first value of this name, also where it is known apart.
@@ -272,7 +280,7 @@ mod tests {
             headers.append(header::SET_COOKIE, value(length));
         }
         let (fields, behind) = packed(&headers, b"content");
-        assert_eq!(fields.to_map(2), headers);
+        assert_eq!(fields.to_map(), headers);
         assert_eq!(behind, "content");
         assert_eq!(fields.iter().count(), headers.len());
         assert!(fields.contains(&header::SET_COOKIE) && !fields.contains(&header::ETAG));
@@ -285,7 +293,7 @@ mod tests {
         for name in &NAMES {
             let headers = HeaderMap::from_iter([(name.clone(), value(3))]);
             let (fields, _) = packed(&headers, b"");
-            assert_eq!((fields.len(), fields.to_map(0)), (5, headers), "{name}");
+            assert_eq!((fields.len(), fields.to_map()), (5, headers), "{name}");
         }
         assert!(NAMES.len() < usize::from(APART));
     }
@@ -295,7 +303,7 @@ mod tests {
         let headers = HeaderMap::from_iter([(header::DATE, value(3))]);
         let apart = [(&header::ETAG, &b"\"a\""[..])];
         let (fields, _) = Fields::pack(&headers, apart.into_iter(), b"");
-        assert_eq!(fields.to_map(0), headers);
+        assert_eq!(fields.to_map(), headers);
         assert!(!fields.contains(&header::ETAG));
         assert_eq!(fields.known(&header::ETAG), Some(&b"\"a\""[..]));
         assert_eq!(fields.known_value(&header::DATE), Some(value(3)));

@@ -114,15 +114,19 @@ pub struct CacheStatus<'a> {
 }
 
 impl<'a> CacheStatus<'a> {
+    /// What a stored response says that is served for this reason.
+    #[must_use]
+    pub fn of_hit(cache: &'a str, reason: HitReason) -> Self {
+        let detail = (reason != HitReason::Fresh).then_some(reason.as_str());
+        Self { cache, hit: true, detail, ..Self::default() }
+    }
+
     /// What a decision says before the origin is asked.
     #[must_use]
     pub fn of(cache: &'a str, decision: &Decision) -> Self {
         let empty = Self { cache, ..Self::default() };
         match decision {
-            Decision::Serve(Serve { reason, .. }) => {
-                let detail = (*reason != HitReason::Fresh).then_some(reason.as_str());
-                Self { hit: true, detail, ..empty }
-            }
+            Decision::Serve(Serve { reason, .. }) => Self::of_hit(cache, *reason),
             Decision::Revalidate { reason, .. } => {
                 Self { forward: Some((*reason).into()), detail: Some(reason.as_str()), ..empty }
             }

@@ -107,6 +107,13 @@ pub fn evaluate(method: &Method, headers: &HeaderMap, validators: Validators<'_>
     Precondition::Holds
 }
 
+/// Whether a request asks for a response only if its own copy is not current: where it does not,
+/// [`is_current`] is false whatever there is to compare.
+#[must_use]
+pub fn asks_whether(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::IF_NONE_MATCH) || headers.contains_key(header::IF_MODIFIED_SINCE)
+}
+
 /// Whether the client's copy is current, so that a GET or HEAD is answered with 304: the
 /// preconditions that a cache evaluates. The others are for origin servers (RFC 9111 §4.3.2).
 #[must_use]

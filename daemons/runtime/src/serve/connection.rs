@@ -26,6 +26,9 @@ use super::{
 /// Time between pings to a silent HTTP/2 client, and for its answer.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
+/// Header fields that hyper takes where it is not told.
+const HYPER_HEADERS_MAX: usize = 100;
+
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Serves one connection to its end. A client's fault ends it with a line in the log at debug.
@@ -111,13 +114,16 @@ where
     });
     let io = WithInterims::new(io, interims.clone());
     let head_deadline = HeadDeadline::default();
-    let connection = http1::Builder::new()
+    let mut http1 = http1::Builder::new();
+    http1
         .timer(head_deadline.clone())
         .header_read_timeout(limits.header_timeout)
-        .max_buf_size(limits.header_bytes_max)
-        .max_headers(limits.headers_max)
-        .serve_connection(io, closing)
-        .with_upgrades();
+        .max_buf_size(limits.header_bytes_max);
+    // Where its own limit will do, hyper reads heads onto the stack.
+    if limits.headers_max != HYPER_HEADERS_MAX {
+        http1.max_headers(limits.headers_max);
+    }
+    let connection = http1.serve_connection(io, closing).with_upgrades();
     let mut connection = pin!(connection);
     // These are polled only when they are woken, not with each request.
     let mut events = FuturesUnordered::<BoxFuture<'_, Event>>::new();
