@@ -219,7 +219,34 @@ fn udp_conditions(spec: &UdpSpec, run: &Run) -> Vec<Condition> {
         Condition::new("ended", ending(run.ended)),
     ];
     conditions.extend(anomalies(run));
+    conditions.extend(limit(spec, run));
     conditions
+}
+
+/// Share of the time in which a thread that does nothing else can be said to be at its limit.
+const BUSY_MAX: f64 = 0.95;
+
+/// Whether the figures are of the machine that measured rather than of the path: it could not send
+/// as fast as it was asked to.
+fn limit(spec: &UdpSpec, run: &Run) -> Option<Condition> {
+    let clients: Vec<&[Sample]> = run.clients.iter().map(|client| &client.samples[..]).collect();
+    let late = Analysis::of_all(&clients).pacing.and_then(|pacing| pacing.fell_behind());
+    // A sender that spins to each deadline, or that sends all it can, is busy by design.
+    let is_busy =
+        run.sender_busy > BUSY_MAX && spec.pace() == Pace::Eco && !spec.schedule().is_burst();
+    let reasons = [
+        late.map(|share| {
+            format!("{:.1} % of the probes left when the next was due", share * 100.0)
+        }),
+        is_busy.then(|| {
+            format!("the sending thread ran {:.0} % of the time", run.sender_busy * 100.0)
+        }),
+    ];
+    let reasons: Vec<String> = reasons.into_iter().flatten().collect();
+    (!reasons.is_empty()).then(|| {
+        let advice = "ask for fewer clients or a lower rate, or measure from several machines";
+        Condition::new("generator", format!("was the limit: {}; {advice}", reasons.join("; ")))
+    })
 }
 
 fn stamps(run: &Run) -> String {

@@ -117,6 +117,12 @@ impl Schedule {
         self.count
     }
 
+    /// Whether all probes are due at once, so that none can be late.
+    #[must_use]
+    pub fn is_burst(&self) -> bool {
+        self.pattern == Pattern::Burst
+    }
+
     /// Time between two probes; `None` where there is no fixed one.
     #[must_use]
     pub fn interval(&self) -> Option<Duration> {

@@ -108,6 +108,8 @@ pub struct Run {
     pub ended: Ended,
     /// How often somebody set the wall clock. Kernel stamps that this spoilt are not used.
     pub clock_steps: u64,
+    /// The share of the time of sending in which the thread that sends ran, 0 to 1.
+    pub sender_busy: f64,
     /// One for each client, in order.
     pub clients: Vec<ClientRun>,
 }
@@ -173,6 +175,7 @@ pub fn run(spec: &UdpSpec, progress: &Progress, cancel: &Cancel) -> Result<Run, 
         started_at,
         ended,
         clock_steps: received.clock_steps,
+        sender_busy: live.sender_busy(),
         clients: closed.collect(),
     })
 }

@@ -163,6 +163,22 @@ fn probes_that_are_late_are_sent_and_not_skipped() {
 }
 
 #[test]
+fn a_generator_that_was_the_limit_is_told_and_a_sound_one_is_not() {
+    let peer = Answering::echo();
+    let clients = NonZeroU32::new(20).expect("some");
+    for (per_s, was_limit) in [(100_000.0, true), (0.5, false)] {
+        let spec = spec(&peer, at_rate(if was_limit { 500 } else { 1 }, per_s), SHORT);
+        let spec = spec.with_clients(clients).expect("few");
+        let told = condition(&Measurement::udp(&spec, measure(&spec)), "generator");
+        let starts = told.as_ref().is_some_and(|told| told.starts_with("was the limit: "));
+        assert_eq!((told.is_some(), starts), (was_limit, was_limit), "{per_s}: {told:?}");
+    }
+    // What is sent as fast as it goes has no rate to fall behind.
+    let spec = spec(&peer, Schedule::burst(2_000).expect("few"), SHORT).with_pace(Pace::Flood);
+    assert_eq!(condition(&Measurement::udp(&spec, measure(&spec)), "generator"), None);
+}
+
+#[test]
 fn a_reflectors_residence_time_is_known() {
     let residence = Duration::from_micros(3);
     let peer = Answering::new(move |probe, _| vec![reflected(&probe, residence)]);

@@ -10,6 +10,7 @@ mod calibrate;
 mod clients;
 mod compare;
 mod cost;
+mod floor;
 mod flows;
 mod grading;
 mod http;

@@ -209,10 +209,34 @@ fn two_runs_are_compared_and_a_change_past_the_threshold_ends_with_4() {
 
 #[test]
 fn this_machine_is_measured_alone_or_beside_another_run() {
-    let text = netctl(&["-o", "table", "qos", "calibrate", "--precise"]).text();
+    let directory = tempfile::tempdir().unwrap();
+    let kept = directory.path().join("state/floor.json").to_str().unwrap().to_owned();
+    let text = netctl(&["-o", "table", "qos", "calibrate", "--precise", "--floor", &kept]).text();
     assert_has(&text, &["UDP to this machine itself", "200 probes", "one way", "there, p50"]);
     let text = udp(&Echo::start(0), &["--calibrate"]).text();
     assert_has(&text, &["20 probes", "floor of this machine: round trip p50", "sent late by p50"]);
+}
+
+#[test]
+fn a_floor_that_was_kept_is_told_beside_runs_that_are_made_alike() {
+    let directory = tempfile::tempdir().unwrap();
+    let kept = directory.path().join("state/floor.json").to_str().unwrap().to_owned();
+    let run = |options: &[&str]| {
+        udp(&Echo::start(0), &[&["--floor", &kept][..], options].concat()).text()
+    };
+    assert!(!run(&[]).contains("floor of this machine"));
+    let calibrated = netctl(&["qos", "calibrate", "--precise", "--floor", &kept]);
+    assert_has(&calibrated.notes, &["kept the floor in", &kept]);
+    let told = ["floor of this machine: round trip p50", "(measured less than a minute ago)"];
+    assert_has(&run(&["--precise"]), &told);
+    assert!(!run(&[]).contains("floor of this machine"), "made at another pace");
+    let document = fs::read_to_string(&kept).unwrap();
+    let measured_at = document.split("measured_at\":\"").nth(1).unwrap().split('"').next().unwrap();
+    for (old, told) in [("2001-01-01T00:00:00Z", false), (measured_at, true), ("yesterday", false)]
+    {
+        fs::write(&kept, document.replace(measured_at, old)).unwrap();
+        assert_eq!(run(&["--precise"]).contains("floor of this machine"), told, "{old}");
+    }
 }
 
 #[test]

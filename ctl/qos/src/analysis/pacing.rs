@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Distribution;
+use super::{Distribution, ratio};
 use crate::sample::Sample;
 
 /// Send time − due time over all probes.
@@ -14,7 +14,18 @@ pub struct Pacing {
     pub late: u64,
 }
 
+/// Share of late probes from which the sender, not the path, set the rate.
+const LATE_SHARE_MAX: f64 = 0.01;
+
 impl Pacing {
+    /// The share of late probes, 0 to 1, where it is so large that the sender and not the path set
+    /// the rate.
+    #[must_use]
+    pub fn fell_behind(&self) -> Option<f64> {
+        let share = ratio(self.late, self.error.sorted().len() as u64)?;
+        (share > LATE_SHARE_MAX).then_some(share)
+    }
+
     pub(super) fn of(clients: &[&[Sample]]) -> Option<Self> {
         let errors: Vec<Duration> = clients
             .iter()

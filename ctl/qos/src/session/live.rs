@@ -26,6 +26,7 @@ pub(crate) struct Live<'a> {
     answered: AtomicU64,
     refused: AtomicU64,
     sending_ended_ns: AtomicU64,
+    sender_busy_ns: AtomicU64,
     aborted: AtomicBool,
 }
 
@@ -46,6 +47,7 @@ impl<'a> Live<'a> {
             answered: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             sending_ended_ns: AtomicU64::new(0),
+            sender_busy_ns: AtomicU64::new(0),
             aborted: AtomicBool::new(false),
         }
     }
@@ -90,8 +92,11 @@ impl<'a> Live<'a> {
         client.count_icmp(error)
     }
 
-    /// Says that the last probe has left; everything counted before is visible to who sees it.
-    pub(crate) fn end_sending(&self) {
+    /// Says that the last probe has left, and for which part of the time until now the sender's thread
+    /// ran; everything counted before is visible to who sees it.
+    pub(crate) fn end_sending(&self, busy: Duration) {
+        let busy_ns = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX);
+        self.sender_busy_ns.store(busy_ns, Ordering::Relaxed);
         let nanos = u64::try_from(self.clock.now().as_nanos()).unwrap_or(u64::MAX);
         self.sending_ended_ns.store(nanos.max(1), Ordering::Release);
     }
@@ -100,6 +105,12 @@ impl<'a> Live<'a> {
     pub(crate) fn sending_ended(&self) -> Option<Duration> {
         let nanos = self.sending_ended_ns.load(Ordering::Acquire);
         (nanos > 0).then(|| Duration::from_nanos(nanos))
+    }
+
+    /// The share of the time of sending in which the sender's thread ran, 0 to 1.
+    pub(crate) fn sender_busy(&self) -> f64 {
+        let sending = self.sending_ended().unwrap_or_default().as_nanos().max(1) as f64;
+        (self.sender_busy_ns.load(Ordering::Relaxed) as f64 / sending).min(1.0)
     }
 
     pub(crate) fn is_all_answered(&self) -> bool {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 use rustix::thread::set_current_timer_slack;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::client::Client;
 use super::kernel;
@@ -51,6 +52,8 @@ struct Sender<'a> {
     bundle: Vec<u8>,
     bundle_max: usize,
     first_failure: Option<Errno>,
+    /// CPU time of this thread before it began to send.
+    busy_before: Duration,
 }
 
 impl<'a> Sender<'a> {
@@ -61,7 +64,7 @@ impl<'a> Sender<'a> {
             Pace::Eco | Pace::Precise => 1,
         };
         let bundle = datagram.repeat(bundle_max);
-        Self { live, datagram, bundle, bundle_max, first_failure: None }
+        Self { live, datagram, bundle, bundle_max, first_failure: None, busy_before: cpu_time() }
     }
 
     /// Sends `count` probes from `first` on, which was due at `due_at`, with one call if there are
@@ -122,8 +125,12 @@ impl<'a> Sender<'a> {
 impl Drop for Sender<'_> {
     /// However sending ends, the receiver must not wait for more.
     fn drop(&mut self) {
-        self.live.end_sending();
+        self.live.end_sending(cpu_time().saturating_sub(self.busy_before));
     }
+}
+
+fn cpu_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 /// The probes of all clients in the order of their deadlines.

@@ -6,6 +6,7 @@ use selat_qos::report::{Condition, Measurement};
 use selat_qos::session::{Calibration, Cancel, Pace, StampSource, calibrate, floor};
 use tokio::task;
 
+use super::floor::Floor;
 use super::live::{Show, Subject, Watch};
 use super::report::{Files, Results};
 use super::threshold::Thresholds;
@@ -19,7 +20,8 @@ Examples:
   netctl qos calibrate --precise          how well deadlines can be kept
   netctl qos udp --calibrate              the same, beside a measurement
 
-Latency, jitter and lateness that are no larger than here are this machine's, not the path's.";
+The floor is kept, and told beside the figures of later tests that are made alike on this machine,
+for 30 days. Latency, jitter and lateness that are no larger than here are this machine's, not the path's.";
 
 /// Measure this machine: the floor under all other figures
 #[derive(Debug, clap::Args)]
@@ -35,6 +37,8 @@ pub(crate) struct Args {
     #[arg(long)]
     user_stamps: bool,
     #[command(flatten)]
+    floor: Floor,
+    #[command(flatten)]
     files: Files,
     #[command(flatten)]
     thresholds: Thresholds,
@@ -48,6 +52,11 @@ pub(super) async fn run(args: &Args, output: &mut Output<'_, '_>) -> anyhow::Res
         stamps: if args.user_stamps { StampSource::User } else { StampSource::Kernel },
     };
     let measurement = measure(calibration, &Cancel::default(), output.console).await?;
+    let Calibration { pace, stamps, .. } = calibration;
+    let kept = floor(&measurement.total()).map(|floor| args.floor.keep(&floor, pace, stamps));
+    if let Some(path) = kept.transpose()?.flatten() {
+        output.console.note(&format!("kept the floor in {}", path.display()));
+    }
     let results = Results::of(vec![measurement], Profile::default());
     results.conclude(&args.files, &args.thresholds, output)
 }

@@ -10,6 +10,7 @@ use selat_qos::grade::emodel::Codec;
 use selat_qos::load::{Aim, LoadSpec, Mode};
 use selat_qos::session::{CLIENTS_MAX, Cancel, Pace, StampSource};
 
+use super::floor::Floor;
 use super::grading::Grading;
 use super::live::Show;
 use super::packets::Packets;
@@ -69,6 +70,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     packets: Packets,
     #[command(flatten)]
+    floor: Floor,
+    #[command(flatten)]
     grading: Grading,
     #[command(flatten)]
     show: Show,
@@ -102,7 +105,9 @@ pub(super) async fn run(
             show,
             packets: &args.packets,
         };
-        measurements.push(plan.measure(&cancel, output.console).await?);
+        let mut measurement = plan.measure(&cancel, output.console).await?;
+        measurement.conditions.extend(args.floor.recall(plan.pace, plan.stamps));
+        measurements.push(measurement);
     }
     // One after the other, so that they do not measure each other.
     if let Some(url) = args.http_target()?.filter(|_| !cancel.is_cancelled()) {

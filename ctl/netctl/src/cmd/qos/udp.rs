@@ -10,6 +10,7 @@ use selat_qos::schedule::Schedule;
 use selat_qos::session::{self, Calibration, Cancel, Ended, Pace, StampSource, UdpSpec};
 use tokio::task;
 
+use super::floor::Floor;
 use super::grading::Grading;
 use super::live::{Show, Subject, Watch};
 use super::packets::Packets;
@@ -71,6 +72,8 @@ pub(crate) struct Args {
     /// Measure this machine first, for a second, and tell its floor beside the results
     #[arg(long)]
     calibrate: bool,
+    #[command(flatten)]
+    floor: Floor,
     /// Send in turns through the relay and straight to the reflector behind it, and show what the
     /// relay costs [without HOST:PORT: 127.0.0.1:9000]
     #[arg(long, value_name = "HOST:PORT", value_parser = host_port, num_args = 0..=1)]
@@ -131,11 +134,11 @@ pub(super) async fn run(
     };
     args.files.check()?;
     let cancel = Cancel::default();
+    let Plan { size, pace, stamps, .. } = plan;
     let floor = if args.calibrate {
-        let Plan { size, pace, stamps, .. } = plan;
         calibrate::condition(Calibration { size, pace, stamps }, &cancel, output.console).await?
     } else {
-        None
+        args.floor.recall(pace, stamps)
     };
     let mut measurement = plan.measure(&cancel, output.console).await?;
     measurement.conditions.extend(floor);
