@@ -102,7 +102,7 @@ impl Process {
     }
 
     /// Waits until a line of stdout contains `needle`; `None` where the process ends without it.
-    pub(crate) fn find_in_stdout(&self, needle: &str) -> Option<String> {
+    pub fn find_in_stdout(&self, needle: &str) -> Option<String> {
         self.stdout.find(needle)
     }
 

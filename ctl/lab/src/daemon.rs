@@ -27,7 +27,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts `program`, which is `run`, and waits until it serves.
+    /// Starts `program`, which is `run`, and waits until it serves. It lives until it has drained, or
+    /// until `at_once` is cancelled.
     ///
     /// # Errors
     /// What the daemon says where it cannot begin to serve.
@@ -35,6 +36,7 @@ impl Running {
         program: Daemon,
         sources: Sources,
         log: &LogControl,
+        at_once: &CancellationToken,
         run: impl FnOnce(C, Launch) -> F + Send + 'static,
     ) -> anyhow::Result<Self>
     where
@@ -56,9 +58,11 @@ impl Running {
             reloads,
             ready,
         };
-        let life = thread::Builder::new()
-            .name(program.name().to_owned())
-            .spawn(move || lived(workers::control_plane(run(config, launch))))?;
+        let at_once = at_once.clone();
+        let life = thread::Builder::new().name(program.name().to_owned()).spawn(move || {
+            let life = at_once.run_until_cancelled_owned(run(config, launch));
+            lived(workers::control_plane(async { life.await.unwrap_or(Ok(())) }))
+        })?;
         match listening.blocking_recv() {
             Ok(listeners) => Ok(Self { program, shutdown, life, listeners }),
             Err(_) => Err(end(program, life)

@@ -2,7 +2,7 @@
 //!
 //! 1. `system` starts websrvd and, in front of it, proxyd.
 //! 2. `tour` runs netctl's commands on them, and checks what each of them did.
-//! 3. Both stay up until Ctrl-C, unless `--once` is given, and drain.
+//! 3. Both stay up until Ctrl-C, unless `--once` is given, and drain; a second Ctrl-C cuts that short.
 
 mod daemon;
 mod interrupt;
@@ -47,15 +47,16 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let log = LogControl::begin("warn")?;
-    let interrupted = interrupt::watch()?;
+    let interrupt = interrupt::watch()?;
+    let interrupted = &interrupt.end;
     let ports = if args.free_ports { Ports::FREE } else { Ports::USUAL };
-    let system = System::start(&args.root, &ports, &log)?;
-    let toured = tour::run(&system, &interrupted).and_then(|()| say::results());
+    let system = System::start(&args.root, &ports, &log, &interrupt.at_once)?;
+    let toured = tour::run(&system, interrupted).and_then(|()| say::results());
     if let Err(error) = &toured {
         say::problem(error);
     }
     let stayed =
-        if args.once || interrupted.is_cancelled() { Ok(()) } else { stay(&system, &interrupted) };
+        if args.once || interrupted.is_cancelled() { Ok(()) } else { stay(&system, interrupted) };
     system.stop()?;
     stayed?;
     Ok(if toured.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -7,6 +7,7 @@ use selat_proto::socket::Daemon;
 use selat_runtime::config::Sources;
 use selat_runtime::log::LogControl;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use crate::daemon::Running;
 
@@ -36,11 +37,17 @@ pub(crate) struct System {
 }
 
 impl System {
-    /// Starts both: websrvd serves `root`, proxyd is in front of it with HTTP and UDP.
+    /// Starts both: websrvd serves `root`, proxyd is in front of it with HTTP and UDP. Once `at_once`
+    /// is cancelled, neither waits for what it has in flight.
     ///
     /// # Errors
     /// `root` is no directory, or a daemon cannot begin to serve: a port is taken, for one.
-    pub(crate) fn start(root: &Path, ports: &Ports, log: &LogControl) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        root: &Path,
+        ports: &Ports,
+        log: &LogControl,
+        at_once: &CancellationToken,
+    ) -> anyhow::Result<Self> {
         let root =
             root.canonicalize().with_context(|| format!("cannot serve {}", root.display()))?;
         let sockets = tempfile::Builder::new()
@@ -54,7 +61,7 @@ impl System {
             .with_flag("http", [loopback(ports.web)])
             .with_flag("echo", [loopback(ports.echo)])
             .with_flag("control", [control(Daemon::Websrvd)]);
-        let websrvd = Running::start(Daemon::Websrvd, sources, log, websrvd::run)?;
+        let websrvd = Running::start(Daemon::Websrvd, sources, log, at_once, websrvd::run)?;
         let relay = format!("{}={}", loopback(ports.relay), websrvd.address("echo")?);
         let sources = Sources::of("proxyd")
             .without_file()
@@ -62,7 +69,7 @@ impl System {
             .with_flag("http", [loopback(ports.proxy)])
             .with_flag("udp", [relay])
             .with_flag("control", [control(Daemon::Proxyd)]);
-        match Running::start(Daemon::Proxyd, sources, log, proxyd::run) {
+        match Running::start(Daemon::Proxyd, sources, log, at_once, proxyd::run) {
             Ok(proxyd) => Ok(Self { websrvd, proxyd, root, sockets }),
             Err(error) => {
                 websrvd.stop()?;
