@@ -31,5 +31,6 @@ mod routes;
 mod screens;
 mod service_manager;
 mod site;
+mod udp;
 mod units;
 mod uploads;

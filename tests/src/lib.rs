@@ -26,6 +26,7 @@ mod origin;
 mod paused;
 mod process;
 mod site;
+mod stamped;
 mod system;
 mod terminal;
 

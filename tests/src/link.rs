@@ -4,12 +4,17 @@
 use std::{
     collections::HashMap,
     net::{SocketAddr, UdpSocket},
-    sync::mpsc::{self, Receiver, Sender},
+    sync::{
+        Arc, Mutex,
+        mpsc::{self, Receiver, Sender},
+    },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use socket2::SockRef;
+
+use crate::stamped;
 
 /// Bytes asked of the kernel for each socket, so that the link itself loses nothing.
 const BUFFER_BYTES: usize = 4 << 20;
@@ -28,6 +33,8 @@ pub struct Pattern {
     pub swap_every: u64,
     /// Each comes so much later.
     pub delay: Duration,
+    /// Each comes up to so much later still, drawn by its number alone.
+    pub spread: Duration,
 }
 
 impl Pattern {
@@ -35,13 +42,26 @@ impl Pattern {
     fn is_due(period: u64, number: u64) -> bool {
         period > 0 && number.is_multiple_of(period)
     }
+
+    /// How much later the datagram that leaves as `number` comes.
+    fn delay_of(&self, number: u64) -> Duration {
+        // Steele, Lea and Flood's mixing of a counter: alike for every run, without a pattern.
+        let mixed = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let share = (mixed >> 40) as f64 / f64::from(1_u32 << 24);
+        self.delay + self.spread.mul_f64(share)
+    }
 }
 
 /// A running link. Its threads end with the test's process.
 #[derive(Debug)]
 pub struct Link {
     address: SocketAddr,
+    held: [Held; 2],
 }
+
+/// How long each datagram of a direction was held, in the order in which they left.
+type Held = Arc<Mutex<Vec<Duration>>>;
 
 impl Link {
     /// A link to `server` with a pattern for what clients send (`up`) and for what they get (`down`).
@@ -49,20 +69,26 @@ impl Link {
     pub fn start(server: SocketAddr, up: Pattern, down: Pattern) -> Self {
         let front = socket();
         let address = front.local_addr().unwrap();
+        let held: [Held; 2] = Default::default();
+        let [held_up, held_down] = held.clone();
         thread::spawn(move || {
             let mut clients: HashMap<SocketAddr, Direction> = HashMap::new();
             let mut datagram = vec![0; DATAGRAM_BYTES_MAX];
-            while let Ok((len, client)) = front.recv_from(&mut datagram) {
+            while let Ok((len, client, arrived)) = stamped::receive(&front, &mut datagram) {
                 let direction = clients.entry(client).or_insert_with(|| {
                     let back = socket();
                     back.connect(server).unwrap();
-                    receive(back.try_clone().unwrap(), front.try_clone().unwrap(), client, down);
-                    Direction::new(up, move |datagram| back.send(datagram))
+                    let answer = front.try_clone().unwrap();
+                    let send = move |datagram: &[u8]| answer.send_to(datagram, client);
+                    let direction = Direction::new(down, Arc::clone(&held_down), send);
+                    receive(back.try_clone().unwrap(), direction);
+                    let send = move |datagram: &[u8]| back.send(datagram);
+                    Direction::new(up, Arc::clone(&held_up), send)
                 });
-                direction.take(&datagram[..len]);
+                direction.take(&datagram[..len], arrived);
             }
         });
-        Self { address }
+        Self { address, held }
     }
 
     /// Where clients send to.
@@ -70,24 +96,32 @@ impl Link {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// How long each datagram was held in all, there and back: of links that lose, repeat and swap
+    /// none, in the order of the clients' sending.
+    #[must_use]
+    pub fn held(&self) -> Vec<Duration> {
+        let [up, down] = &self.held;
+        let (up, down) = (up.lock().unwrap(), down.lock().unwrap());
+        up.iter().zip(down.iter()).map(|(up, down)| *up + *down).collect()
+    }
 }
 
 fn socket() -> UdpSocket {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     SockRef::from(&socket).set_recv_buffer_size(BUFFER_BYTES).unwrap();
+    stamped::stamp(&socket);
     socket
 }
 
-/// Carries what the server answers back to `client`.
-fn receive(back: UdpSocket, front: UdpSocket, client: SocketAddr, pattern: Pattern) {
+/// Carries what the server answers back along `direction`.
+fn receive(back: UdpSocket, mut direction: Direction) {
     thread::spawn(move || {
-        let mut direction =
-            Direction::new(pattern, move |datagram| front.send_to(datagram, client));
         let mut datagram = vec![0; DATAGRAM_BYTES_MAX];
         // An ICMP message from a server that is gone must not end the link.
         loop {
-            if let Ok(len) = back.recv(&mut datagram) {
-                direction.take(&datagram[..len]);
+            if let Ok((len, _, arrived)) = stamped::receive(&back, &mut datagram) {
+                direction.take(&datagram[..len], arrived);
             }
         }
     });
@@ -98,53 +132,57 @@ struct Direction {
     pattern: Pattern,
     number: u64,
     held: Option<Vec<u8>>,
-    line: Sender<(Instant, Vec<u8>)>,
+    line: Sender<(Duration, Vec<u8>)>,
 }
 
 impl Direction {
     fn new<T>(
         pattern: Pattern,
+        held: Held,
         send: impl Fn(&[u8]) -> std::io::Result<T> + Send + 'static,
     ) -> Self {
         let (line, arrivals) = mpsc::channel();
-        thread::spawn(move || deliver(&arrivals, pattern.delay, send));
+        thread::spawn(move || deliver(&arrivals, pattern, &held, send));
         Self { pattern, number: 0, held: None, line }
     }
 
-    fn take(&mut self, datagram: &[u8]) {
+    fn take(&mut self, datagram: &[u8], arrived: Duration) {
         self.number += 1;
         let Pattern { drop_every, duplicate_every, swap_every, .. } = self.pattern;
         if Pattern::is_due(drop_every, self.number) {
             return;
         }
         if Pattern::is_due(duplicate_every, self.number) {
-            self.pass(datagram);
+            self.pass(datagram, arrived);
         } else if Pattern::is_due(swap_every, self.number) && self.held.is_none() {
             self.held = Some(datagram.to_vec());
             return;
         }
-        self.pass(datagram);
+        self.pass(datagram, arrived);
         if let Some(held) = self.held.take() {
-            self.pass(&held);
+            self.pass(&held, arrived);
         }
     }
 
-    fn pass(&self, datagram: &[u8]) {
+    fn pass(&self, datagram: &[u8], arrived: Duration) {
         // The thread at the other end lives as long as this one.
-        let _ = self.line.send((Instant::now(), datagram.to_vec()));
+        let _ = self.line.send((arrived, datagram.to_vec()));
     }
 }
 
-/// Sends each datagram when it is due; the delay is the same for all, so the order stays.
+/// Sends each datagram when it is due, one after the other, and notes how long it was held.
 fn deliver<T>(
-    arrivals: &Receiver<(Instant, Vec<u8>)>,
-    delay: Duration,
+    arrivals: &Receiver<(Duration, Vec<u8>)>,
+    pattern: Pattern,
+    held: &Mutex<Vec<Duration>>,
     send: impl Fn(&[u8]) -> std::io::Result<T>,
 ) {
-    for (arrived, datagram) in arrivals {
-        thread::sleep((arrived + delay).saturating_duration_since(Instant::now()));
+    for (number, (arrived, datagram)) in (0..).zip(arrivals) {
+        thread::sleep((arrived + pattern.delay_of(number)).saturating_sub(stamped::now()));
+        let left = stamped::now();
         // What the server refuses is lost, as on any link.
         let _ = send(&datagram);
+        held.lock().unwrap().push(left.saturating_sub(arrived));
     }
 }
 
