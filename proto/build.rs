@@ -4,13 +4,14 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "selat/v1/daemon.proto",
     "selat/v1/web.proto",
     "selat/v1/echo.proto",
     "selat/v1/cache.proto",
     "selat/v1/relay.proto",
     "selat/v1/state.proto",
+    "selat/v1/succession.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

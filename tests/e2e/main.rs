@@ -33,4 +33,5 @@ mod service_manager;
 mod site;
 mod udp;
 mod units;
+mod upgrade;
 mod uploads;

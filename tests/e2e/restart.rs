@@ -60,3 +60,13 @@ fn without_a_service_manager_it_is_said_what_to_do() {
     let advice = format!("kill {}", websrvd.process().pid());
     assert!(run.stderr.contains(&advice), "{run:?}");
 }
+
+#[test]
+fn a_daemon_on_another_machine_is_not_taken_for_the_unit_of_this_one() {
+    let commands = tempfile::tempdir().unwrap();
+    service_manager(commands.path(), 1);
+    let netctl = Netctl::new().with_commands(commands.path());
+    let run = netctl.run(&["--proxyd", "https://127.0.0.1:9", "restart", "proxyd"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stderr.contains("service manager of this machine"), "{run:?}");
+}

@@ -10,14 +10,16 @@ use std::{
 };
 
 use rustix::process::Signal;
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Descriptor, Journal, Manager, Process, binary, process::with_descriptors};
+use crate::{Descriptor, Journal, Manager, Netctl, Process, binary, process::with_descriptors};
 
 /// What a daemon is to be started with.
 #[derive(Debug)]
 pub struct Launcher {
     program: &'static str,
+    file: Option<PathBuf>,
     directory: Arc<TempDir>,
     config: &'static str,
     arguments: Vec<String>,
@@ -31,7 +33,8 @@ impl Launcher {
     fn of(program: &'static str, config: &'static str) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let (arguments, variables, descriptors) = (Vec::new(), Vec::new(), Vec::new());
-        Self { program, directory, config, arguments, variables, descriptors, manager: None }
+        let (file, manager) = (None, None);
+        Self { program, file, directory, config, arguments, variables, descriptors, manager }
     }
 
     /// Adds arguments as a person would type them, without shell quoting.
@@ -80,6 +83,20 @@ impl Launcher {
         self
     }
 
+    /// Puts the control socket and the configuration file into `directory`.
+    #[must_use]
+    pub fn in_directory(mut self, directory: &Arc<TempDir>) -> Self {
+        self.directory = Arc::clone(directory);
+        self
+    }
+
+    /// Runs the program of this file.
+    #[must_use]
+    pub fn program(mut self, file: &Path) -> Self {
+        self.file = Some(file.to_owned());
+        self
+    }
+
     /// The file that [`Launcher::config`] writes.
     #[must_use]
     pub fn config_file(&self) -> PathBuf {
@@ -123,10 +140,10 @@ impl Launcher {
     }
 
     fn spawn(self) -> (Process, Arc<TempDir>, Option<Arc<Manager>>) {
-        let program = binary(self.program);
+        let program = self.file.clone().unwrap_or_else(|| binary(self.program).to_path_buf());
         let command = match self.descriptors.as_slice() {
             [] => Command::new(program),
-            descriptors => with_descriptors(program, descriptors),
+            descriptors => with_descriptors(&program, descriptors),
         };
         self.run(command)
     }
@@ -252,7 +269,25 @@ impl Daemon {
     /// Ends it with no chance to do anything.
     pub fn kill(&mut self) {
         self.process.signal(Signal::KILL);
-        self.process.exit_status();
+        self.process.wait_for_end();
+    }
+
+    /// Has a new process take over, which this is from then on; returns what netctl says of it.
+    pub fn upgrade(&mut self) -> Value {
+        self.upgrade_by(&["upgrade", self.program])
+    }
+
+    /// The same, and waits until the process before has ended.
+    pub fn upgrade_to_its_end(&mut self) -> Value {
+        self.upgrade_by(&["upgrade", self.program, "--wait"])
+    }
+
+    fn upgrade_by(&mut self, arguments: &[&str]) -> Value {
+        let netctl = Netctl::new().websrvd(self).proxyd(self);
+        let upgraded = netctl.json(arguments)[self.program].clone();
+        let pid = upgraded["pid"].as_u64().unwrap();
+        self.process.follow(u32::try_from(pid).unwrap());
+        upgraded
     }
 
     /// Waits until it has ended.

@@ -25,6 +25,7 @@ mod nginx;
 mod origin;
 mod paused;
 mod process;
+mod service;
 mod site;
 mod stamped;
 mod system;
@@ -49,6 +50,7 @@ pub use self::{
     origin::{Origin, Reply, Request},
     paused::PausedThread,
     process::{Descriptor, Process},
+    service::{Service, Upstream},
     site::{Entry, Site, hash},
     system::System,
     terminal::Terminal,

@@ -48,7 +48,10 @@ impl Descriptor {
 /// A running process; dropping it ends it.
 pub struct Process {
     child: Child,
+    pid: u32,
     pidfd: OwnedFd,
+    /// Processes before, each of which hands over to the next.
+    former: Vec<OwnedFd>,
     stdout: Lines,
     stderr: Lines,
 }
@@ -62,13 +65,26 @@ impl Process {
         let stdout = Lines::collect(child.stdout.take().expect("stdout is piped"));
         let stderr = Lines::collect(child.stderr.take().expect("stderr is piped"));
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).expect("a child has a pidfd");
-        Self { child, pidfd, stdout, stderr }
+        Self { pid: child.id(), child, pidfd, former: Vec::new(), stdout, stderr }
     }
 
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid
+    }
+
+    /// From now on this is the process `pid`, which has taken over and writes to the same streams.
+    pub(crate) fn follow(&mut self, pid: u32) {
+        let pidfd = Pid::from_raw(pid.cast_signed()).expect("a process id");
+        let pidfd = pidfd_open(pidfd, PidfdFlags::empty()).expect("the process lives");
+        self.former.push(std::mem::replace(&mut self.pidfd, pidfd));
+        self.pid = pid;
+    }
+
+    /// Waits until it has ended, whoever its parent is.
+    pub fn wait_for_end(&self) {
+        assert!(self.ends_within(PATIENCE), "still runs\n{}", self.stderr());
     }
 
     /// Sends it a signal, as long as it lives.
@@ -123,17 +139,23 @@ impl Process {
     }
 
     fn ends_within(&self, limit: Duration) -> bool {
-        let timeout = Timespec::try_from(limit).unwrap();
-        let mut events = [PollFd::new(&self.pidfd, PollFlags::IN)];
-        poll(&mut events, Some(&timeout)).unwrap() > 0
+        ends_within(&self.pidfd, limit)
     }
+}
+
+fn ends_within(pidfd: &OwnedFd, limit: Duration) -> bool {
+    let timeout = Timespec::try_from(limit).unwrap();
+    let mut events = [PollFd::new(pidfd, PollFlags::IN)];
+    poll(&mut events, Some(&timeout)).unwrap() > 0
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.signal(Signal::TERM);
-        if !self.ends_within(GRACE) {
-            self.signal(Signal::KILL);
+        for pidfd in self.former.iter().chain([&self.pidfd]) {
+            let _ = pidfd_send_signal(pidfd, Signal::TERM);
+            if !ends_within(pidfd, GRACE) {
+                let _ = pidfd_send_signal(pidfd, Signal::KILL);
+            }
         }
         let status = self.child.wait();
         if thread::panicking() {

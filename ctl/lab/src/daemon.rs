@@ -12,7 +12,7 @@ use selat_runtime::config::Sources;
 use selat_runtime::last_good::LastGood;
 use selat_runtime::listen::Inherited;
 use selat_runtime::log::LogControl;
-use selat_runtime::process::{Begin, Launch, ProcessConfig};
+use selat_runtime::process::{Begin, Launch, Origin, ProcessConfig};
 use selat_runtime::workers;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -57,6 +57,7 @@ impl Running {
             shutdown: shutdown.clone(),
             reloads,
             ready,
+            origin: Origin::default(),
         };
         let at_once = at_once.clone();
         let life = thread::Builder::new().name(program.name().to_owned()).spawn(move || {

@@ -8,7 +8,7 @@ use selat_proto::socket::Daemon;
 use crate::client::{Control, ControlError, DEADLINE, TlsFiles};
 use crate::cmd::{
     cache, completions, drain, events, fetch, log_level, man, menu, qos, reload, restart, sessions,
-    status, top,
+    status, top, upgrade,
 };
 use crate::duration;
 use crate::output::Format;
@@ -73,11 +73,20 @@ impl Global {
         daemon: Daemon,
         limit: Duration,
     ) -> Result<Control, ControlError> {
-        let target = match daemon {
+        let limit = self.timeout.unwrap_or(limit);
+        Control::connect(daemon, self.target(daemon), &self.tls, limit).await
+    }
+
+    /// Whether a daemon is on another machine, as far as its address tells.
+    pub(crate) fn is_elsewhere(&self, daemon: Daemon) -> bool {
+        matches!(self.target(daemon), Some(Target::Remote(_)))
+    }
+
+    fn target(&self, daemon: Daemon) -> Option<&Target> {
+        match daemon {
             Daemon::Websrvd => self.websrvd.as_ref(),
             Daemon::Proxyd => self.proxyd.as_ref(),
-        };
-        Control::connect(daemon, target, &self.tls, self.timeout.unwrap_or(limit)).await
+        }
     }
 }
 
@@ -108,6 +117,7 @@ pub(crate) enum Command {
     Reload(reload::Args),
     Drain(drain::Args),
     Restart(restart::Args),
+    Upgrade(upgrade::Args),
     #[command(subcommand)]
     Cache(cache::Command),
     Sessions(sessions::Args),

@@ -16,6 +16,7 @@ pub(crate) mod sessions;
 pub(crate) mod status;
 mod succession;
 pub(crate) mod top;
+pub(crate) mod upgrade;
 
 use anyhow::Context;
 use tokio::runtime;
@@ -44,6 +45,7 @@ async fn dispatch(cli: Cli, console: &mut Console<'_>) -> anyhow::Result<Exit> {
         Command::Reload(args) => reload::run(args, global, output).await,
         Command::Drain(args) => drain::run(args, global, output).await,
         Command::Restart(args) => restart::run(args, global, output).await,
+        Command::Upgrade(args) => upgrade::run(args, global, output).await,
         Command::Cache(command) => cache::run(command, global, output).await,
         Command::Sessions(args) => sessions::run(args, global, output).await,
         Command::LogLevel(args) => log_level::run(args, global, output).await,

@@ -23,6 +23,10 @@ pub enum EventKind {
     Purged,
     /// The cache was emptied.
     Flushed,
+    /// A new process took over.
+    Upgraded,
+    /// None could.
+    UpgradeRefused,
     /// The daemon began to finish what is in flight.
     Draining,
     /// It has finished that.
@@ -40,6 +44,8 @@ impl EventKind {
             Self::LogLevel => "log_level",
             Self::Purged => "purged",
             Self::Flushed => "flushed",
+            Self::Upgraded => "upgraded",
+            Self::UpgradeRefused => "upgrade_refused",
             Self::Draining => "draining",
             Self::Drained => "drained",
         }

@@ -22,6 +22,7 @@ pub mod process;
 pub mod serve;
 pub mod service;
 pub mod signals;
+pub mod succession;
 pub mod supervise;
 pub mod udp;
 mod watchdog;

@@ -6,22 +6,25 @@ use std::{io, sync::Arc, time::Duration};
 use selat_proto::{socket::Daemon as Program, v1};
 use tokio::{task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
+    access::AccessLog,
     control::{
         self, ControlError, DaemonControl, Orders, Remote, RemoteCalls, RemoteConfig, RemoteError,
-        State, Vitals,
+        State, Upgraded, Vitals,
     },
     counters::{count_on, counted},
     events::{EventKind, Events},
-    keep::Keeper,
+    exit,
+    keep::{Keeper, Legacy},
     last_good::LastGood,
     listen::{self, ControlSocket, ControlSockets, Inherited, ListenError, UnixAddress},
     log::LogControl,
     notify,
-    process::{Begin, Launch},
-    supervise::{Daemon, End, Supervision, supervise},
+    process::{Begin, Launch, Origin},
+    succession::{Finishing, Predecessor, Successor, TakeOver, TakeOverError},
+    supervise::{Daemon, End, Succession, Supervision, supervise},
     watchdog,
     workers::Workers,
 };
@@ -65,6 +68,12 @@ pub enum LifeError {
     /// The machine gives no threads.
     #[error("cannot start the threads that serve data")]
     Threads(#[source] io::Error),
+    /// No descriptors are left.
+    #[error("cannot copy the sockets that were passed in")]
+    Descriptors(#[source] io::Error),
+    /// The process before does not hand over.
+    #[error(transparent)]
+    TakeOver(#[from] TakeOverError),
     /// The control socket cannot be had.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -89,16 +98,19 @@ where
     D: Daemon,
     E: From<LifeError>,
 {
-    let Launch { sources, begin, last_good, mut sockets, log, shutdown, reloads, ready } = launch;
+    let Launch { sources, begin, last_good, mut sockets, log, shutdown, reloads, ready, origin } =
+        launch;
+    let Origin { program, successor } = origin;
     let workers = Workers::start(identity.program.name(), identity.threads);
     let workers = Arc::new(workers.map_err(LifeError::Threads)?);
+    let left = Left::of(successor, &mut sockets);
+    let passed = sockets.copies().map_err(LifeError::Descriptors)?;
     let control_sockets = listen::control(&identity.control, &identity.status, &mut sockets)
         .map_err(LifeError::Listen)?;
     let ended = CancellationToken::new();
     let (remote, calls) =
         Remote::start(&identity.remote, &mut sockets, ended.clone()).map_err(LifeError::Remote)?;
     let events = Events::default();
-    let (keeper, legacy) = Keeper::begin(&mut sockets);
     let beginning = Beginning {
         workers: &workers,
         sockets: &mut sockets,
@@ -114,8 +126,9 @@ where
     let vitals = Vitals::new(&identity, file, daemon.connections(), access.clone(), log);
     let vitals = Arc::new(vitals);
     let (orders, queue) = Orders::queue();
-    count_on(legacy.counters, |visit| daemon.visit_counters(visit));
-    daemon.begin(legacy.sessions);
+
+    // Nothing is served before this: the process before may still do.
+    let (keeper, predecessor) = left.take_up(&mut daemon, identity.version).await?;
     let incoming = (&control_sockets, calls);
     let control = ControlPlane::start(&daemon, incoming, &vitals, &events, orders, ended)
         .map_err(LifeError::Control)?;
@@ -124,13 +137,17 @@ where
         current.listeners = daemon.listeners();
         current.listeners.extend(remote.listed());
         current.listeners.extend(control_sockets.all().map(listener));
+        current.predecessor = predecessor.as_ref().map(Finishing::pid);
     });
     begun(begin, &last_good, &vitals);
-    notify::ready(&vitals.sentence());
     info!(version = identity.version, "serving");
     events.tell(EventKind::Ready, "", "serving");
     // Whoever started the daemon may not care where it listens.
     let _ = ready.send(vitals.current().listeners.clone());
+
+    if let Some(predecessor) = predecessor {
+        tokio::spawn(wait_for(predecessor, Arc::clone(&vitals)));
+    }
 
     let supervision = Supervision {
         sources: &sources,
@@ -141,24 +158,44 @@ where
         shutdown,
         vitals,
         events,
+        program: program.as_ref(),
+        passed: &passed,
         keeper,
     };
     tokio::select! {
-        () = serve_and_drain(&mut daemon, supervision) => {}
+        () = serve_and_drain(&mut daemon, supervision, &control.ended) => {}
         never = watchdog::feed(&workers) => match never {},
     }
     control.end().await;
+    end(daemon, workers, &access);
+    Ok(())
+}
+
+/// Ends the data plane, and last what it has written to.
+fn end<D: Daemon>(daemon: D, workers: Arc<Workers>, access: &AccessLog) {
     drop(daemon);
     if let Some(workers) = Arc::into_inner(workers) {
         workers.join();
     }
     access.end();
     info!("stopped");
-    Ok(())
+}
+
+/// Tells the process before that this one serves, and waits until it has ended.
+async fn wait_for(predecessor: Finishing, vitals: Arc<Vitals>) {
+    let pid = predecessor.pid();
+    info!(pid, "took over, the process before finishes what it has in flight");
+    predecessor.ended().await;
+    info!(pid, "the process before has finished");
+    vitals.update(|current| current.predecessor = None);
 }
 
 /// Carries out orders until the last one, finishes what is in flight, and leaves what is for the next instance.
-async fn serve_and_drain<D: Daemon>(daemon: &mut D, mut supervision: Supervision<'_, D::Command>) {
+async fn serve_and_drain<D: Daemon>(
+    daemon: &mut D,
+    mut supervision: Supervision<'_, D::Command>,
+    control_ended: &CancellationToken,
+) {
     let end = supervise(daemon, &mut supervision).await;
     // Whoever gives another order is told that it comes too late.
     let Supervision { vitals, events, shutdown, keeper, .. } = supervision;
@@ -171,6 +208,13 @@ async fn serve_and_drain<D: Daemon>(daemon: &mut D, mut supervision: Supervision
         End::Drain(actor) => {
             notify::status("draining");
             actor.to_string()
+        }
+        End::HandOver(succession) => {
+            let _finishing = hand_over(daemon, succession, keeper, &events).await;
+            control_ended.cancel();
+            info!("draining");
+            daemon.drain().await;
+            return;
         }
     };
     vitals.update(|current| current.state = State::Draining);
@@ -187,6 +231,39 @@ async fn serve_and_drain<D: Daemon>(daemon: &mut D, mut supervision: Supervision
     }
 }
 
+/// Hands over to a new process. What is returned is to be dropped when everything is finished.
+async fn hand_over<D: Daemon>(
+    daemon: &mut D,
+    succession: Succession,
+    keeper: Option<Keeper>,
+    events: &Events,
+) -> Predecessor {
+    let Succession { actor, predecessor, reply } = succession;
+    predecessor.promote().await;
+    let sessions = daemon.leave().await;
+    let counters = counted(|visit| daemon.visit_counters(visit));
+    let (pid, version) = (predecessor.pid(), predecessor.version().to_owned());
+    let handed_over = predecessor.hand_over(counters, sessions, keeper.as_ref()).await;
+    let upgraded = match handed_over {
+        Ok(sessions) => {
+            info!(%actor, pid, version, sessions, "a new process took over");
+            events.tell(
+                EventKind::Upgraded,
+                actor,
+                format!("{version} took over as process {pid}"),
+            );
+            Ok(Upgraded { pid, version, sessions })
+        }
+        Err(error) => {
+            let reason = exit::chain(&error);
+            error!(%actor, pid, reason, "the new process failed as it took over; a restart helps");
+            Err(reason)
+        }
+    };
+    let _ = reply.send(upgraded);
+    predecessor
+}
+
 /// Ends the sessions, and has what outlives this instance kept for the next one.
 async fn leave<D: Daemon>(daemon: &mut D, keeper: Option<Keeper>) {
     let sessions = daemon.leave().await;
@@ -196,7 +273,47 @@ async fn leave<D: Daemon>(daemon: &mut D, keeper: Option<Keeper>) {
     }
 }
 
-/// Notes what it serves: the configuration on disk, which is then the last good one, or the one before.
+/// Where what the instance before left is to be had.
+enum Left {
+    /// The service manager passed it in.
+    PassedIn(Option<Keeper>, Legacy),
+    /// The process before still has it.
+    ToBeHandedOver(Successor),
+}
+
+impl Left {
+    fn of(successor: Option<Successor>, sockets: &mut Inherited) -> Self {
+        match successor {
+            Some(successor) => Self::ToBeHandedOver(successor),
+            None => {
+                let (keeper, legacy) = Keeper::begin(sockets);
+                Self::PassedIn(keeper, legacy)
+            }
+        }
+    }
+
+    /// Has `daemon`, which has prepared everything, begin with it. Returns who keeps what this instance leaves, and
+    /// the process before, if that still runs.
+    async fn take_up<D: Daemon>(
+        self,
+        daemon: &mut D,
+        version: &str,
+    ) -> Result<(Option<Keeper>, Option<Finishing>), LifeError> {
+        let (keeper, legacy, predecessor) = match self {
+            Self::PassedIn(keeper, legacy) => (keeper, legacy, None),
+            Self::ToBeHandedOver(successor) => {
+                let TakeOver { legacy, memory, predecessor } = successor.take_over(version).await?;
+                let keeper = memory.and_then(|it| Keeper::handed_over(it, &legacy.sessions));
+                (keeper, legacy, Some(predecessor))
+            }
+        };
+        count_on(legacy.counters, |visit| daemon.visit_counters(visit));
+        daemon.begin(legacy.sessions);
+        Ok((keeper, predecessor))
+    }
+}
+
+/// Notes, and tells the service manager, what it serves: the configuration on disk, which is then the last good one, or the one before.
 fn begun(begin: Begin, last_good: &LastGood, vitals: &Vitals) {
     match begin {
         Begin::OnDisk(held) => {
@@ -210,6 +327,7 @@ fn begun(begin: Begin, last_good: &LastGood, vitals: &Vitals) {
             });
         }
     }
+    notify::ready(&vitals.sentence());
 }
 
 /// The calls on the control socket.

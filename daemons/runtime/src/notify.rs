@@ -3,6 +3,7 @@
 use std::{
     env, io,
     os::fd::{AsFd, BorrowedFd},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -45,11 +46,24 @@ pub fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled()
 }
 
-/// Whether there is a service manager that listens.
+/// Whether there is a service manager that listens to this process.
 #[must_use]
 pub fn is_heard() -> bool {
-    env::var_os("NOTIFY_SOCKET").is_some()
+    env::var_os("NOTIFY_SOCKET").is_some() && !SILENT.load(Relaxed)
 }
+
+/// The service's main process is another one now.
+pub(crate) fn main_process(pid: u32) {
+    send(&[NotifyState::MainPid(pid)]);
+}
+
+/// Tells nothing any more: the service manager listens to the main process only, and complains of others.
+pub(crate) fn fall_silent() {
+    SILENT.store(true, Relaxed);
+}
+
+/// Whether this process is the service's main process no longer.
+static SILENT: AtomicBool = AtomicBool::new(false);
 
 /// Has the service manager keep a copy of `fd` under `name`, for the next instance; whatever becomes of the
 /// socket's peer: an error that is pending on it is no reason to let go of it.
@@ -80,6 +94,9 @@ pub(crate) async fn barrier(patience: Duration) -> io::Result<()> {
 }
 
 fn send(states: &[NotifyState<'_>]) {
+    if !is_heard() {
+        return;
+    }
     if let Err(error) = sd_notify::notify(states) {
         tracing::warn!(%error, "cannot tell the service manager");
     }

@@ -21,6 +21,7 @@ use crate::{
     log::{self, LogControl},
     service::ServiceConfig,
     signals::{self, ReloadSignal},
+    succession::{Program, Successor},
     workers,
 };
 
@@ -43,6 +44,17 @@ pub struct Launch {
     pub reloads: mpsc::Receiver<ReloadSignal>,
     /// Told every bound socket once the daemon serves.
     pub ready: oneshot::Sender<Vec<Listener>>,
+    /// What it was started as.
+    pub origin: Origin,
+}
+
+/// What a daemon was started as; by default, as part of another program.
+#[derive(Debug, Default)]
+pub struct Origin {
+    /// How the program was started, where it is one of its own.
+    pub program: Option<Program>,
+    /// Its side of a succession, where it is to take over from another process.
+    pub successor: Option<Successor>,
 }
 
 /// Which configuration a daemon begins with.
@@ -80,20 +92,38 @@ where
     E: Error + 'static,
     F: Future<Output = Result<(), E>>,
 {
+    // Before there is a second thread.
+    let successor = match Successor::begin() {
+        Ok(successor) => successor,
+        Err(error) => return exit::failed(&error),
+    };
+    let refuse = |reason: String| {
+        if let Some(successor) = &successor {
+            successor.give_up(reason);
+        }
+    };
     let last_good = if check_only { LastGood::nowhere() } else { LastGood::in_state_directory() };
-    let (config, begin) = match begin::<C>(&sources, &last_good) {
+    // Who is to take over does so with what is on disk, or not at all.
+    let fallback = if successor.is_some() { &LastGood::nowhere() } else { &last_good };
+    let (config, begin) = match begin::<C>(&sources, fallback) {
         Ok(beginning) => beginning,
-        Err(errors) => return exit::bad_config(&errors),
+        Err(errors) => {
+            refuse(errors.to_string());
+            return exit::bad_config(&errors);
+        }
     };
     if check_only {
         print_lines(["the configuration is good".to_owned()]);
         return ExitCode::SUCCESS;
     }
-    match start(daemon, config, Origin { sources, begin, last_good }, run) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => exit::failed(&error),
-        Err(error) => exit::failed(error.as_ref()),
-    }
+    let configured = Configured { sources, begin, last_good };
+    let ended = match start(daemon, config, configured, successor.as_ref(), run) {
+        Ok(Ok(())) => return ExitCode::SUCCESS,
+        Ok(Err(error)) => Box::from(error),
+        Err(error) => error,
+    };
+    refuse(exit::chain(ended.as_ref()));
+    exit::failed(ended.as_ref())
 }
 
 /// The configuration on disk, or the last good one where that is wrong.
@@ -117,7 +147,7 @@ fn begin<C: ProcessConfig>(
 }
 
 /// Where a configuration came from, and where the next one will.
-struct Origin {
+struct Configured {
     sources: Sources,
     begin: Begin,
     last_good: LastGood,
@@ -126,7 +156,8 @@ struct Origin {
 fn start<C, E, F>(
     daemon: Daemon,
     config: C,
-    origin: Origin,
+    configured: Configured,
+    successor: Option<&Successor>,
     run: impl FnOnce(C, Launch) -> F,
 ) -> Result<Result<(), E>, Box<dyn Error>>
 where
@@ -134,14 +165,22 @@ where
     F: Future<Output = Result<(), E>>,
 {
     let log = LogControl::begin(&config.service().log)?;
-    if let Begin::LastGood(errors) = &origin.begin {
+    if let Begin::LastGood(errors) = &configured.begin {
         // Before anything else can fail, too: the sockets of the last good one may be taken.
         let reason = errors.to_string();
         error!(reason, "DEGRADED: configuration refused, beginning with the last good one");
     }
     raise_descriptor_limit();
-    let sockets = Inherited::from_service_manager()?;
+    let program = Program::of_this_process().inspect_err(|error| {
+        warn!(%error, "this process cannot be succeeded in place");
+    });
     let ended = workers::control_plane(async {
+        let sockets = match successor {
+            Some(successor) => successor.sockets().await?,
+            None => Inherited::from_service_manager()?,
+        };
+        let successor = successor.map(Successor::try_clone).transpose()?;
+        let origin = Origin { program: program.ok(), successor };
         let shutdown = CancellationToken::new();
         let (reloads, mut signals) = signals::listen(shutdown.clone())?;
         let (ready, listening) = oneshot::channel::<Vec<Listener>>();
@@ -150,8 +189,9 @@ where
                 announce(daemon, &listeners);
             }
         });
-        let Origin { sources, begin, last_good } = origin;
-        let launch = Launch { sources, begin, last_good, sockets, log, shutdown, reloads, ready };
+        let Configured { sources, begin, last_good } = configured;
+        let launch =
+            Launch { sources, begin, last_good, sockets, log, shutdown, reloads, ready, origin };
         let ended = tokio::select! {
             ended = run(config, launch) => ended,
             _ = &mut signals => {
@@ -160,7 +200,7 @@ where
             }
         };
         signals.abort();
-        Ok::<_, io::Error>(ended)
+        Ok::<_, Box<dyn Error>>(ended)
     })??;
     Ok(ended)
 }

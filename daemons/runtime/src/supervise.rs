@@ -1,7 +1,9 @@
 //! Carries out every order of a daemon's life, in one place, one after another: of signals, RPCs and
 //! timers alike.
 
-use std::{error::Error, fmt, future, ops::ControlFlow, sync::Arc, time::Duration};
+use std::{
+    error::Error, fmt, future, ops::ControlFlow, os::fd::OwnedFd, sync::Arc, time::Duration,
+};
 
 use selat_proto::v1::Listener;
 use tokio::{
@@ -15,7 +17,9 @@ use tracing::{error, info};
 use crate::{
     access::AccessLog,
     config::{ConfigErrors, Sources},
-    control::{Actor, Command, InFlight, Order, Orders, Reloaded, Remote, State, Vitals},
+    control::{
+        Actor, Command, InFlight, Order, Orders, Reloaded, Remote, Reply, State, Upgraded, Vitals,
+    },
     counters::{Counter, counted},
     events::{EventKind, Events},
     exit,
@@ -26,6 +30,7 @@ use crate::{
     process::ProcessConfig,
     serve::Connections,
     signals::ReloadSignal,
+    succession::{Predecessor, Program, SuccessionError},
 };
 
 /// Time between two `STATUS=` lines to the service manager.
@@ -117,17 +122,34 @@ pub struct Supervision<'a, C> {
     pub vitals: Arc<Vitals>,
     /// Whom it tells what happens.
     pub events: Events,
+    /// How it was started, where it is a program of its own.
+    pub program: Option<&'a Program>,
+    /// The sockets that were passed in, for a process that takes over.
+    pub passed: &'a [(String, OwnedFd)],
     /// Who keeps what outlives it, if anyone does.
     pub keeper: Option<Keeper>,
 }
 
 /// What a supervision ends with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum End {
     /// The daemon is to drain and stop.
     Stop,
     /// It is to drain and wait.
     Drain(Actor),
+    /// It is to hand over to a new process, which is prepared, then to drain and stop.
+    HandOver(Succession),
+}
+
+/// A succession that was ordered.
+#[derive(Debug)]
+pub struct Succession {
+    /// By whom.
+    pub actor: Actor,
+    /// Our side of it.
+    pub predecessor: Predecessor,
+    /// Where to say what came of it.
+    pub reply: Reply<Result<Upgraded, String>>,
 }
 
 /// Carries out orders until the one that is the last.
@@ -144,7 +166,8 @@ pub async fn supervise<D: Daemon>(
         tokio::select! {
             () = supervision.shutdown.cancelled() => return End::Stop,
             Some(order) = supervision.orders.recv() => {
-                if let ControlFlow::Break(end) = supervision.carry_out(daemon, order, &mut revert) {
+                let carried_out = supervision.carry_out(daemon, order, &mut revert);
+                if let ControlFlow::Break(end) = carried_out.await {
                     return end;
                 }
             }
@@ -171,7 +194,7 @@ impl<C: fmt::Debug> Supervision<'_, C> {
         }
     }
 
-    fn carry_out<D: Daemon<Command = C>>(
+    async fn carry_out<D: Daemon<Command = C>>(
         &mut self,
         daemon: &mut D,
         order: Order<C>,
@@ -197,12 +220,48 @@ impl<C: fmt::Debug> Supervision<'_, C> {
                 let _ = reply.send(daemon.in_flight());
                 return ControlFlow::Break(End::Drain(actor));
             }
+            Command::Upgrade { reply } => return self.upgrade(actor, reply).await,
             Command::Own(command) => {
                 info!(%actor, ?command, "order");
                 daemon.execute(command, actor);
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Starts a new process, and has the daemon hand over to it once that is prepared.
+    async fn upgrade(
+        &self,
+        actor: Actor,
+        reply: Reply<Result<Upgraded, String>>,
+    ) -> ControlFlow<End> {
+        info!(%actor, "order: upgrade");
+        let prepared = tokio::select! {
+            prepared = self.prepare_successor() => prepared,
+            () = self.shutdown.cancelled() => Err(SuccessionError::Stopping),
+        };
+        match prepared {
+            Ok(predecessor) => {
+                ControlFlow::Break(End::HandOver(Succession { actor, predecessor, reply }))
+            }
+            Err(error) => {
+                let reason = exit::chain(&error);
+                error!(%actor, reason, "upgrade refused, this process serves on");
+                self.events.tell(EventKind::UpgradeRefused, actor, reason.clone());
+                let _ = reply.send(Err(reason));
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    async fn prepare_successor(&self) -> Result<Predecessor, SuccessionError> {
+        let program = self.program.ok_or(SuccessionError::NoProgram)?;
+        let current = self.vitals.current();
+        let own = current.listeners.iter().find(|listener| !listener.inherited);
+        if let Some(Listener { role, address, .. }) = own.cloned() {
+            return Err(SuccessionError::OwnSocket { role, address });
+        }
+        Predecessor::prepare(program, self.passed).await
     }
 
     /// The one function behind SIGHUP, `systemctl reload` and `netctl reload`.

@@ -55,6 +55,9 @@ pub(crate) async fn run(
 }
 
 async fn restart(daemon: Daemon, args: &Args, global: &Global) -> anyhow::Result<Succession> {
+    if global.is_elsewhere(daemon) {
+        return Err(UnitError::Elsewhere { daemon }.into());
+    }
     let previous = Instance::of(daemon, global).await?;
     let unit = args.unit.clone().unwrap_or_else(|| format!("{daemon}.service"));
     let unit = Unit::of(unit, daemon, previous.pid).await?;

@@ -82,6 +82,10 @@ fn facts(status: &GetStatusResponse) -> Grid {
     let mut facts = Grid::facts();
     facts.row([Cell::toned(&status.daemon, Tone::Strong), state(status.state())]);
     facts.fact("version", format!("{} (pid {})", status.version, status.pid));
+    if status.predecessor_pid != 0 {
+        let text = format!("pid {} finishes what it has in flight", status.predecessor_pid);
+        facts.fact("took over", text);
+    }
     facts.fact("up", up(status.uptime.as_ref(), status.start_time.as_ref()));
     facts.fact("configuration", configuration(status));
     if !status.config_error.is_empty() {

@@ -145,3 +145,9 @@ fn a_daemon_that_stops_ends_the_events_with_a_complaint() {
     assert_eq!(ran.exit, Exit::Unreachable);
     assert_has(&ran.notes, &["went away"]);
 }
+
+#[test]
+fn upgrade_names_both_processes() {
+    let text = with_daemon(&["upgrade", "proxyd", "--wait"]).text();
+    assert!(text.contains("1.2.2 (pid 4320) → 1.2.3 (pid 4321), with 2 UDP sessions"), "{text}");
+}

@@ -134,6 +134,7 @@ impl DaemonService for Mood {
             access_lines: 67_880,
             access_lines_dropped: 10,
             remote_refused: [("no_role".to_owned(), 3)].into(),
+            predecessor_pid: 0,
         }))
     }
 
@@ -149,6 +150,17 @@ impl DaemonService for Mood {
     async fn drain(&self, _: Request<DrainRequest>) -> Answer<DrainResponse> {
         self.allow().await?;
         Ok(Response::new(DrainResponse { connections: 3, deadline: seconds(31) }))
+    }
+
+    async fn upgrade(&self, _: Request<UpgradeRequest>) -> Answer<UpgradeResponse> {
+        self.allow().await?;
+        Ok(Response::new(UpgradeResponse {
+            previous_pid: 4320,
+            previous_version: "1.2.2".to_owned(),
+            pid: 4321,
+            version: "1.2.3".to_owned(),
+            sessions: 2,
+        }))
     }
 
     async fn set_log_level(

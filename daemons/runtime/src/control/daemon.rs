@@ -5,8 +5,8 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use futures_util::{Stream, StreamExt, stream};
 use selat_proto::v1::{
     DrainRequest, DrainResponse, GetStatusRequest, GetStatusResponse, ReloadRequest,
-    ReloadResponse, SetLogLevelRequest, SetLogLevelResponse, WatchEventsRequest,
-    WatchEventsResponse, daemon_service_server::DaemonService,
+    ReloadResponse, SetLogLevelRequest, SetLogLevelResponse, UpgradeRequest, UpgradeResponse,
+    WatchEventsRequest, WatchEventsResponse, daemon_service_server::DaemonService,
 };
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -66,6 +66,23 @@ impl<D: Send + 'static> DaemonService for DaemonControl<D> {
         Ok(Response::new(DrainResponse {
             connections: waited_for.connections,
             deadline: prost_types::Duration::try_from(waited_for.deadline).ok(),
+        }))
+    }
+
+    async fn upgrade(
+        &self,
+        request: Request<UpgradeRequest>,
+    ) -> Result<Response<UpgradeResponse>, Status> {
+        let previous = self.vitals.status();
+        let upgrade = |reply| Command::Upgrade { reply };
+        let upgraded = self.orders.give(Actor::of(&request), upgrade).await?;
+        let upgraded = upgraded.map_err(Status::failed_precondition)?;
+        Ok(Response::new(UpgradeResponse {
+            previous_pid: previous.pid,
+            previous_version: previous.version,
+            pid: upgraded.pid,
+            version: upgraded.version,
+            sessions: upgraded.sessions,
         }))
     }
 

@@ -32,7 +32,7 @@ use self::authority::Authority;
 pub use self::{
     actor::Actor,
     daemon::DaemonControl,
-    order::{Command, InFlight, Order, Orders, Reloaded, Reply, Unanswered},
+    order::{Command, InFlight, Order, Orders, Reloaded, Reply, Unanswered, Upgraded},
     remote::{CredentialError, Gate, Remote, RemoteCalls, RemoteConfig, RemoteError},
     vitals::{Current, State, Vitals},
 };

@@ -32,6 +32,17 @@ pub struct InFlight {
     pub deadline: Duration,
 }
 
+/// The process that took over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upgraded {
+    /// Its process id.
+    pub pid: u32,
+    /// Its semantic version.
+    pub version: String,
+    /// Sessions that it goes on with.
+    pub sessions: u64,
+}
+
 /// What to do. `D` is what only this daemon can do.
 #[derive(Debug)]
 pub enum Command<D> {
@@ -46,6 +57,11 @@ pub enum Command<D> {
     Drain {
         /// What is waited for.
         reply: Reply<InFlight>,
+    },
+    /// Hand over to a new process of the program.
+    Upgrade {
+        /// What came of it.
+        reply: Reply<Result<Upgraded, String>>,
     },
     /// Change the log filter.
     SetLogLevel {

@@ -38,6 +38,8 @@ pub struct Current {
     pub config_error: String,
     /// Every bound socket.
     pub listeners: Vec<v1::Listener>,
+    /// The process that handed over to this one, until it has ended.
+    pub predecessor: Option<u32>,
 }
 
 /// What a daemon says of itself.
@@ -69,6 +71,7 @@ impl Vitals {
             generation: 1,
             config_error: String::new(),
             listeners: Vec::new(),
+            predecessor: None,
         };
         Self {
             daemon: identity.program,
@@ -132,6 +135,7 @@ impl Vitals {
             connections_max: self.connections.max() as u64,
             requests: self.connections.requests(),
             log_filter: self.log.current(),
+            predecessor_pid: current.predecessor.unwrap_or_default(),
             uptime: prost_types::Duration::try_from(self.started.1.elapsed()).ok(),
             access_lines: access.lines,
             access_lines_dropped: access.dropped,

@@ -12,7 +12,7 @@ mod memory;
 use std::{
     collections::{HashMap, HashSet},
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     time::Duration,
 };
 
@@ -45,6 +45,8 @@ pub struct LeftSession {
     pub record: KeptSession,
     /// Its socket; `None` where the keeper has had it before.
     pub socket: Option<OwnedFd>,
+    /// Whether the service manager has the socket, too.
+    pub is_kept: bool,
 }
 
 /// What the instance before left.
@@ -92,6 +94,26 @@ impl Keeper {
                 (None, legacy)
             }
         }
+    }
+
+    /// Goes on with the memory of the instance before, which has handed over these sessions.
+    #[must_use]
+    pub fn handed_over(memory: OwnedFd, sessions: &[LeftSession]) -> Option<Self> {
+        let kept = sessions.iter().filter(|session| session.is_kept);
+        let sessions = kept.map(|session| session.record.id).collect();
+        match Memory::taken_over(memory) {
+            Ok((memory, _)) => Some(Self { memory, sessions }),
+            Err(error) => {
+                warn!(%error, "a restart will lose counters and sessions");
+                None
+            }
+        }
+    }
+
+    /// The memory, for the instance after this one.
+    #[must_use]
+    pub fn memory(&self) -> BorrowedFd<'_> {
+        self.memory.file().as_fd()
     }
 
     /// How many new sessions the next update takes, where `max` are to be kept at most.
@@ -173,7 +195,7 @@ fn stored_anew() -> io::Result<Memory> {
 fn joined(state: KeptState, mut sockets: HashMap<u64, OwnedFd>) -> Legacy {
     let with_socket = state.sessions.into_iter().filter_map(|record| {
         let socket = sockets.remove(&record.id)?;
-        Some(LeftSession { record, socket: Some(socket) })
+        Some(LeftSession { record, socket: Some(socket), is_kept: true })
     });
     let sessions = with_socket.collect();
     if !sockets.is_empty() {

@@ -39,6 +39,14 @@ impl Inherited {
         Ok(Self(sockets.collect()))
     }
 
+    /// A copy of each, with its name.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn copies(&self) -> io::Result<Vec<(String, OwnedFd)>> {
+        self.0.iter().map(|(name, fd)| Ok((name.clone(), fd.try_clone()?))).collect()
+    }
+
     /// Takes the sockets of one name.
     pub fn take(&mut self, role: &str) -> Vec<OwnedFd> {
         let (taken, rest) =
@@ -75,6 +83,12 @@ pub(super) fn unix(fd: OwnedFd) -> io::Result<UnixListener> {
         return Err(io::Error::other("a unix socket is expected"));
     }
     Ok(OwnedFd::from(socket).into())
+}
+
+impl From<Vec<(String, OwnedFd)>> for Inherited {
+    fn from(named: Vec<(String, OwnedFd)>) -> Self {
+        Self(named)
+    }
 }
 
 fn checked(fd: OwnedFd, kind: Type, expected: &str) -> io::Result<Socket> {

@@ -17,7 +17,7 @@ use selat_runtime::{
     last_good::LastGood,
     listen::Inherited,
     log::LogControl,
-    process::{Begin, Launch, ProcessConfig},
+    process::{Begin, Launch, Origin, ProcessConfig},
     signals::ReloadSignal,
     workers,
 };
@@ -71,6 +71,7 @@ impl Server {
             shutdown: shutdown.clone(),
             reloads: reloading,
             ready,
+            origin: Origin::default(),
         };
         let thread = thread::spawn(|| {
             workers::control_plane(websrvd::run(config, launch)).expect("a runtime")

@@ -9,6 +9,14 @@ use tokio::process::Command;
 /// Why a daemon cannot be restarted by its service manager.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnitError {
+    /// The daemon is on another machine, and so is its service manager.
+    #[error(
+        "{daemon} is reached over the network, and restart asks the service manager of this machine"
+    )]
+    Elsewhere {
+        /// Which daemon.
+        daemon: Daemon,
+    },
     /// There is no systemd, or none that can be asked.
     #[error("{daemon} (pid {pid}) cannot be restarted: no service manager can be asked ({detail})")]
     NoManager {
@@ -55,6 +63,9 @@ impl UnitError {
     /// What the user can do about it.
     pub(crate) fn hint(&self) -> String {
         match self {
+            Self::Elsewhere { daemon } => format!(
+                "run netctl restart there, or netctl upgrade {daemon}, which needs no service manager"
+            ),
             Self::NoManager { pid, .. } => {
                 format!("end it with kill {pid}, which drains it, and start it as it was started")
             }
@@ -90,7 +101,7 @@ impl Unit {
     /// # Errors
     /// [`UnitError::NoManager`], [`UnitError::Foreign`].
     pub(super) async fn of(name: String, daemon: Daemon, pid: u32) -> Result<Self, UnitError> {
-        let asked = systemctl(&["show", "--property=MainPID", "--value", &name]).await;
+        let asked = systemctl(&["show", "--property=MainPID", "--value", "--", &name]).await;
         let main = asked.map_err(|detail| UnitError::NoManager { daemon, pid, detail })?;
         match main.trim().parse().unwrap_or(0) {
             main if main == pid => Ok(Self(name)),
@@ -104,8 +115,8 @@ impl Unit {
     /// [`UnitError::Failed`].
     pub(super) async fn restart(&self, waiting: Waiting) -> Result<(), UnitError> {
         let restarted = match waiting {
-            Waiting::ForReady => systemctl(&["restart", &self.0]).await,
-            Waiting::ForNothing => systemctl(&["restart", "--no-block", &self.0]).await,
+            Waiting::ForReady => systemctl(&["restart", "--", &self.0]).await,
+            Waiting::ForNothing => systemctl(&["restart", "--no-block", "--", &self.0]).await,
         };
         restarted.map(drop).map_err(|detail| UnitError::Failed { unit: self.0.clone(), detail })
     }

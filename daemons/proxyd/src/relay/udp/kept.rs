@@ -60,7 +60,7 @@ pub(super) fn left(
         down_datagrams: down.datagrams,
         down_bytes: down.bytes,
     };
-    LeftSession { record, socket }
+    LeftSession { record, socket, is_kept: upstream.is_kept() }
 }
 
 /// A session that an earlier instance left, and that fits.
@@ -72,12 +72,13 @@ pub(in crate::relay) struct Restored {
     pub(super) local: Option<net::IpAddr>,
     pub(super) past: Past,
     pub(super) socket: net::UdpSocket,
+    pub(super) is_kept: bool,
 }
 
 impl Restored {
     /// `None` where anything of it does not fit: the socket must be connected to the upstream that it is said to be.
     pub(in crate::relay) fn of(left: LeftSession, clock: Clock) -> Option<Self> {
-        let LeftSession { record, socket } = left;
+        let LeftSession { record, socket, is_kept } = left;
         let client = ClientAddr::new(record.client.parse().ok()?);
         if !client.is_answerable() || client.is_reserved() {
             return None;
@@ -102,6 +103,7 @@ impl Restored {
                 down: Traffic { datagrams: record.down_datagrams, bytes: record.down_bytes },
             },
             socket: connected(socket?, upstream)?,
+            is_kept,
         })
     }
 }

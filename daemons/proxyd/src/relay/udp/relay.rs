@@ -285,9 +285,10 @@ impl UdpRelay {
     /// Goes on with the sessions of an earlier instance.
     fn restore(&mut self, mut restored: Vec<Restored>) {
         restored.sort_by_key(|session| session.past.last_used);
-        for Restored { number, upstream, local, past, socket, .. } in restored {
-            let Some(id) = self.sessions.restore(past, now()) else { continue };
-            match self.upstreams.adopt(id, number, upstream, local, socket) {
+        for session in restored {
+            let Some(id) = self.sessions.restore(session.past, now()) else { continue };
+            let number = session.number;
+            match self.upstreams.adopt(id, session) {
                 Ok(()) => self.counters().sessions.increment(),
                 Err(error) => {
                     debug!(session = number, %error, "cannot go on with a UDP session");

@@ -8,6 +8,8 @@ use selat_core::relay::{SessionId, UpstreamAddr};
 use selat_runtime::udp::SocketSet;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::kept::Restored;
+
 /// One session's way to the upstream.
 #[derive(Debug)]
 pub(super) struct Upstream {
@@ -52,16 +54,10 @@ impl Upstreams {
         self.add(Upstream { id, number, addr, local, socket, is_kept: false })
     }
 
-    /// Takes up the socket of a session that was restored, whose slot is free. The service manager has it.
-    pub(super) fn adopt(
-        &mut self,
-        id: SessionId,
-        number: u64,
-        addr: UpstreamAddr,
-        local: Option<IpAddr>,
-        socket: net::UdpSocket,
-    ) -> io::Result<()> {
-        self.add(Upstream { id, number, addr, local, socket, is_kept: true })
+    /// Takes up the socket of a session that was restored, whose slot is free.
+    pub(super) fn adopt(&mut self, id: SessionId, session: Restored) -> io::Result<()> {
+        let Restored { number, upstream: addr, local, socket, is_kept, .. } = session;
+        self.add(Upstream { id, number, addr, local, socket, is_kept })
     }
 
     fn add(&mut self, upstream: Upstream) -> io::Result<()> {

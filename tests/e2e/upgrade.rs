@@ -1,0 +1,157 @@
+//! A new process takes over in place: nothing is lost, nobody waits, and who cannot take over changes nothing.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use selat_tests::{
+    Client, Daemon, Flow, Gate, Load, Netctl, Origin, Reply, Reuse, Service, Upstream, binary,
+};
+
+const UPGRADES: usize = 20;
+
+/// Time in which a request is answered that waits for nothing.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+fn hello() -> Origin {
+    Origin::with("/", Reply::fresh("hello"))
+}
+
+#[test]
+fn nothing_is_lost_over_upgrades() {
+    let (upstream, origin) = (Upstream::start(), hello());
+    let service = Service::new(&upstream, &origin);
+    let mut proxyd = service.start();
+    let flow = Flow::start(service.udp());
+    let loads = [Reuse::KeepAlive, Reuse::Never]
+        .map(|reuse| Load::start(service.http(), "/", "hello", reuse, 2));
+    for _ in 0..UPGRADES {
+        flow.wait_for_more(10);
+        loads.iter().for_each(|load| load.wait_for_more(20));
+        let before = proxyd.process().pid();
+        let upgraded = proxyd.upgrade();
+        assert_eq!(upgraded["previous_pid"], before, "{upgraded}");
+        assert_ne!(upgraded["pid"], before, "{upgraded}");
+        assert_eq!(upgraded["version"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(upgraded["sessions"], 1, "{upgraded}");
+    }
+    for load in loads {
+        load.wait_for_more(20);
+        let tally = load.stop();
+        assert_eq!((tally.failed, tally.unconnected), (Vec::new(), 0), "after {} good", tally.ok);
+    }
+    flow.wait_for_more(10);
+    let (sent, lost) = flow.stop();
+    assert_eq!(lost, [] as [u64; 0], "of {sent}");
+    assert_eq!(upstream.sources().len(), 1, "the upstream sees one client all along");
+}
+
+#[test]
+fn a_slow_request_ends_with_the_process_that_began_it_and_keeps_nobody_waiting() {
+    let gate = Gate::new();
+    let (upstream, origin) = (Upstream::start(), hello());
+    origin.on("/slow", Reply::fresh("first,").wait(&gate).piece("second"));
+    let service = Service::new(&upstream, &origin);
+    let mut proxyd = service.start();
+    let netctl = Netctl::new().proxyd(&proxyd);
+    let mut slow = Client::connect(service.http());
+    slow.send("GET", "/slow", &[]).unwrap();
+    slow.receive_head().unwrap();
+    assert_eq!(slow.read_exactly(6).unwrap(), b"first,");
+    let upgraded = proxyd.upgrade();
+    let begun = Instant::now();
+    assert_eq!(Client::connect(service.http()).get("/").unwrap().text(), "hello");
+    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+    let status = netctl.json(&["status", "proxyd"])["proxyd"].clone();
+    assert_eq!(status["pid"], upgraded["pid"]);
+    assert_eq!(status["predecessor_pid"], upgraded["previous_pid"], "{status}");
+    gate.open();
+    assert_eq!(slow.read_exactly(6).unwrap(), b"second");
+    assert!(slow.ends());
+    let again = proxyd.upgrade_to_its_end();
+    let status = netctl.json(&["status", "proxyd"])["proxyd"].clone();
+    assert_eq!(status["predecessor_pid"], 0, "{status}");
+    assert_eq!(status["pid"], again["pid"]);
+}
+
+#[test]
+fn the_service_manager_hears_who_serves_and_keeps_what_is_left() {
+    let (upstream, origin) = (Upstream::start(), hello());
+    let service = Service::new(&upstream, &origin);
+    let mut proxyd = service.start();
+    assert_eq!(Client::connect(service.http()).get("/").unwrap().text(), "hello");
+    let client = service.client();
+    let ask = || {
+        client.send(b"1").unwrap();
+        assert_eq!(client.recv(&mut [0; 8]).unwrap(), 1);
+    };
+    ask();
+    service.wait_for_kept_sessions(1);
+    let seen = service.manager().seen();
+    let upgraded = proxyd.upgrade();
+    let named = service.manager().wait_for(&format!("MAINPID={}", upgraded["pid"]), seen);
+    let _ = service.manager().wait_for("READY=1", named);
+    ask();
+    proxyd.kill();
+    let proxyd = service.start();
+    ask();
+    assert_eq!(upstream.sources().len(), 1, "the session outlived both");
+    let status = Netctl::new().proxyd(&proxyd).json(&["status", "proxyd"]);
+    assert_eq!(status["proxyd"]["requests"], 1, "and so did what was counted");
+}
+
+/// A program file that a test can replace.
+fn replaceable(directory: &std::path::Path) -> PathBuf {
+    let file = directory.join("proxyd.program");
+    if fs::hard_link(binary("proxyd"), &file).is_err() {
+        fs::copy(binary("proxyd"), &file).unwrap();
+    }
+    file
+}
+
+#[test]
+fn who_cannot_take_over_changes_nothing() {
+    let programs = tempfile::tempdir().unwrap();
+    let file = replaceable(programs.path());
+    let (upstream, origin) = (Upstream::start(), hello());
+    let service = Service::new(&upstream, &origin);
+    let mut proxyd = service.launcher().program(&file).start();
+    let netctl = Netctl::new().proxyd(&proxyd);
+    let flow = Flow::start(service.udp());
+    let refused = |reason: &str| {
+        flow.wait_for_more(5);
+        let run = netctl.run(&["upgrade", "proxyd"]);
+        assert_eq!(run.code, 1, "{run:?}");
+        assert!(run.stderr.contains(reason), "{reason} in {}", run.stderr);
+        assert_eq!(Client::connect(service.http()).get("/").unwrap().text(), "hello");
+    };
+    proxyd.rewrite_config("colour = \"blue\"\n");
+    refused("colour");
+    proxyd.rewrite_config(service.toml());
+
+    let working = programs.path().join("working");
+    fs::rename(&file, &working).unwrap();
+    refused("cannot start");
+    fs::write(&file, "#!/bin/sh\nexit 7\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    refused("exit status: 7");
+    fs::rename(&working, &file).unwrap();
+
+    let pid = proxyd.process().pid();
+    assert_eq!(proxyd.upgrade()["previous_pid"], pid, "the same process all along");
+    let (sent, lost) = flow.stop();
+    assert_eq!(lost, [] as [u64; 0], "of {sent}");
+}
+
+#[test]
+fn sockets_that_the_daemon_bound_are_not_handed_over() {
+    let origin = hello();
+    let proxyd = Daemon::caching(origin.address()).start();
+    let run = Netctl::new().proxyd(&proxyd).run(&["upgrade", "proxyd"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stderr.contains("only sockets that the service manager passed in"), "{run:?}");
+    assert_eq!(Client::connect(proxyd.address("http")).get("/").unwrap().text(), "hello");
+}
