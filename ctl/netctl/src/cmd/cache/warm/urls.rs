@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 use crate::console::Console;
 use crate::http::HttpUrl;
@@ -67,7 +67,10 @@ fn list(from: impl BufRead, listener: SocketAddr, to: &mut Vec<HttpUrl>) -> anyh
 
 fn parse(text: &str, listener: SocketAddr) -> anyhow::Result<HttpUrl> {
     let url = if text.starts_with('/') { format!("http://{listener}{text}") } else { text.into() };
-    url.parse::<HttpUrl>().with_context(|| format!("{text:?} cannot be fetched"))
+    let url = url.parse::<HttpUrl>().with_context(|| format!("{text:?} cannot be fetched"))?;
+    // Asked over http it would be another resource.
+    ensure!(!url.is_https(), "{text:?} cannot be fetched: proxyd serves http alone");
+    Ok(url)
 }
 
 #[cfg(test)]
