@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use selat_qos::grade::Profile;
-use selat_qos::report::{Condition, Measurement, Series, Test, html};
+use selat_qos::http::Verdict;
+use selat_qos::load::{Exchange, LoadRun, Outcome};
+use selat_qos::report::{Condition, Flow, Measurement, Series, Test, html};
 use selat_qos::sample::Sample;
 
 fn samples(count: u32, is_lost: impl Fn(u32) -> bool) -> Vec<Sample> {
@@ -117,4 +119,46 @@ fn a_page_is_whole_however_little_was_measured() {
         assert!(page.ends_with("</html>"));
         assert!(!page.contains("NaN") && !page.contains("inf "), "{page}");
     }
+}
+
+#[test]
+fn what_a_cache_saves_is_drawn_with_its_interval() {
+    let exchange = |seq: u32| {
+        let (at, is_cold) = (Duration::from_millis(u64::from(seq) * 20), seq % 2 == 1);
+        let took = Duration::from_millis(if is_cold { 8 } else { 1 });
+        Exchange {
+            seq,
+            due_at: at,
+            started_at: at,
+            opened: None,
+            first_byte_at: Some(at + took),
+            ended_at: at + took,
+            bytes: 100,
+            outcome: Outcome::Status(200),
+            verdict: if is_cold { Verdict::Miss } else { Verdict::Hit },
+            is_cold,
+        }
+    };
+    let run = LoadRun {
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        dns: None,
+        opened: Vec::new(),
+        clients: vec![(0..100).map(exchange).collect()],
+        dropped: 0,
+        unfinished: 0,
+        is_cancelled: false,
+        processor_share: 0.0,
+    };
+    let measurement = Measurement {
+        test: Test::Http,
+        target: "http://192.0.2.1/".to_owned(),
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        conditions: Vec::new(),
+        clients: Vec::new(),
+        straight: None,
+        flow: Some(Flow::Http(run)),
+    };
+    let page = html(&[measurement], &Profile::default());
+    assert!(page.contains("+7.000 (+7.000 to +7.000)") && page.contains("What the cache saves"));
+    assert!(page.contains("class=\"curve run2\"") && page.contains("What the time is made of"));
 }

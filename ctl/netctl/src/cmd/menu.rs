@@ -23,7 +23,7 @@ Examples:
 
 Questions: 1 asks for host, HTTP port and UDP port; 2 for a path; 3 for the number of probes; 4
 for the number of clients; 5 for the lowest and the highest rate; 6 asks nothing; 7 asks for a file
-that --raw wrote; 8 for two of them. An empty answer takes what is proposed.";
+that --raw wrote; 8 for two of them; 9 for the number of requests and their rate. An empty answer takes what is proposed.";
 
 /// Choose from a menu: proxy address, HTTP request, QoS tests, results that were kept
 #[derive(Debug, clap::Args)]
@@ -45,11 +45,12 @@ enum Choice {
     Calibrate,
     Report,
     Compare,
+    Http,
     Quit,
 }
 
 impl Choice {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Proxy,
         Self::Fetch,
         Self::Udp,
@@ -58,6 +59,7 @@ impl Choice {
         Self::Calibrate,
         Self::Report,
         Self::Compare,
+        Self::Http,
         Self::Quit,
     ];
 
@@ -71,6 +73,7 @@ impl Choice {
             Self::Calibrate => "6  The floor under this machine's measurements",
             Self::Report => "7  Show a kept run again",
             Self::Compare => "8  Compare two kept runs",
+            Self::Http => "9  Requests at a steady rate, hits against misses",
             Self::Quit => "q  Quit",
         }
     }
@@ -85,6 +88,7 @@ impl Choice {
             "6" => Self::Calibrate,
             "7" => Self::Report,
             "8" => Self::Compare,
+            "9" => Self::Http,
             "0" | "q" | "quit" | "exit" => Self::Quit,
             _ => return None,
         })
@@ -119,6 +123,7 @@ pub(crate) async fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Resul
             Choice::Fetch => fetch(&proxy, console)?,
             Choice::Udp => udp_test(&proxy, args, console)?,
             Choice::Clients => clients(&proxy, args, console)?,
+            Choice::Http => requests(&proxy, console)?,
             Choice::Sweep => sweep(&proxy, console)?,
             Choice::Calibrate => words(&["qos", "calibrate"]),
             Choice::Report => words(&["qos", "report", &ask_file("Run", "monday.json", console)?]),
@@ -175,6 +180,14 @@ fn clients(proxy: &Proxy, args: &Args, console: &mut Console<'_>) -> anyhow::Res
     let url = format!("http://{}/", proxy.authority(proxy.http_port));
     let csv = args.csv.to_string_lossy();
     Ok(words(&["qos", "clients", &clients, "--udp", &udp, "--http", &url, "--csv", &csv]))
+}
+
+fn requests(proxy: &Proxy, console: &mut Console<'_>) -> anyhow::Result<Vec<String>> {
+    let count = ask_number("Requests", 200_u32, console)?.to_string();
+    let rate = ask_number("Requests a second", 50_u32, console)?.to_string();
+    let url = format!("http://{}/", proxy.authority(proxy.http_port));
+    let run = ["qos", "http", &url, "--count", &count, "--rate", &rate, "--compare-cache"];
+    Ok(words(&run))
 }
 
 fn sweep(proxy: &Proxy, console: &mut Console<'_>) -> anyhow::Result<Vec<String>> {

@@ -59,23 +59,36 @@ impl Probes {
         self.standing.elapsed.max(self.subject.lasts.min(WINDOW_MIN))
     }
 
+    /// How much is done, 0 to 1: of the probes where their number is known, else of the time.
+    fn done(&self) -> f64 {
+        let counters = self.standing.counters;
+        let of_time = self.standing.elapsed.as_secs_f64() / self.subject.lasts.as_secs_f64();
+        let done = match counters.planned {
+            0 => of_time,
+            planned => counters.sent as f64 / planned as f64,
+        };
+        if done.is_finite() { done.clamp(0.0, 1.0) } else { 0.0 }
+    }
+
     fn head(&self, width: u16, tint: Tint) -> [Line<'static>; 2] {
         let (subject, standing) = (&self.subject, &self.standing);
         let counters = standing.counters;
-        let done = counters.sent as f64 / counters.planned.max(1) as f64;
+        let done = self.done();
         let left = subject.lasts.saturating_sub(standing.elapsed);
-        let when = if left.is_zero() && counters.sent >= counters.planned {
-            "waiting for the last answers".to_owned()
-        } else {
-            format!("{} to go", stopwatch(left))
+        let is_sent = counters.planned > 0 && counters.sent >= counters.planned;
+        let when = match (is_sent, subject.lasts.is_zero()) {
+            (true, _) => ", waiting for the last answers".to_owned(),
+            (false, false) => format!(", {} to go", stopwatch(left)),
+            // Nobody knows when the last answer of a closed loop is due.
+            (false, true) => String::new(),
         };
-        let elapsed = format!("  {}, {when}  ", stopwatch(standing.elapsed));
+        let elapsed = format!("  {}{when}  ", stopwatch(standing.elapsed));
         let title = format!(" {}", subject.title);
         let used = title.chars().count() + elapsed.chars().count() + 6;
         let room = usize::from(width).saturating_sub(used).min(60) as u16;
         let mut first = vec![Span::styled(title, tint.accent()), Span::raw(elapsed)];
         first.extend(shape::bar(done, room, tint.accent(), tint));
-        first.push(Span::raw(format!(" {:3.0} %", (done * 100.0).min(100.0))));
+        first.push(Span::raw(format!(" {:3.0} %", done * 100.0)));
         let loss = counters.lost_so_far as f64 * 100.0 / counters.sent.max(1) as f64;
         let lost = format!("{} lost ({})", unit::count(counters.lost_so_far), unit::percent(loss));
         let style = if counters.lost_so_far > 0 { tint.bad() } else { tint.good() };

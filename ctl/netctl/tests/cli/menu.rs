@@ -57,7 +57,7 @@ fn tests_that_came_later_can_be_chosen_too() {
 fn answers_that_make_no_sense_are_asked_for_again() {
     let ran = netctl_with_input(&["menu"], "dance\n1\n\nport\n8081\n70000\n9091\n0\n");
     assert_eq!(ran.exit, Exit::Success);
-    assert_has(&ran.notes, &["\"dance\" is none of 1 to 8 and q"]);
+    assert_has(&ran.notes, &["\"dance\" is none of 1 to 9 and q"]);
     assert_has(&ran.notes, &["\"port\" does not fit", "\"70000\" does not fit"]);
     assert_has(&ran.out, &["The proxy is 127.0.0.1, HTTP on 8081, UDP on 9091."]);
 }

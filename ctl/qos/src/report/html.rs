@@ -6,6 +6,7 @@ mod cost;
 mod number;
 mod overlaid;
 mod plots;
+mod requests;
 mod tables;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
@@ -69,6 +70,7 @@ fn section(measurement: &Measurement, profile: &Profile) -> Markup {
             (tiles(measurement.test, &total, &grades))
             div.grid {
                 (drawings(measurement, &total))
+                (requests::panels(measurement))
                 div.panel.wide {
                     h3 { "Figures" }
                     (tables::figures(&total, measurement.fairness()))

@@ -1,0 +1,105 @@
+//! What a test of requests has beside the figures of every test: the parts that their time is made of,
+//! and what a cache saves.
+
+use maud::{Markup, html};
+
+use super::number::{NOT_MEASURED, plain};
+use super::{figure, plots};
+use crate::analysis::{Distribution, ms};
+use crate::load::{Comparison, LoadFigures};
+use crate::report::Measurement;
+
+/// Percentiles of a table of times.
+const PERCENTS: [f64; 5] = [50.0, 90.0, 95.0, 99.0, 99.9];
+
+/// The panels of requests; nothing for other tests.
+pub(super) fn panels(measurement: &Measurement) -> Markup {
+    let figures = measurement.load_figures();
+    html! {
+        @if let Some(figures) = &figures {
+            @if let Some(comparison) = &figures.comparison { (cache(comparison)) }
+            div.panel.wide { (times(figures)) }
+        }
+    }
+}
+
+/// Hits and misses in one plot, and what lies between them.
+fn cache(comparison: &Comparison) -> Markup {
+    let curves = [
+        plots::Curve { name: "hits", latency: &comparison.hits },
+        plots::Curve { name: "misses", latency: &comparison.misses },
+    ];
+    let shift = comparison.shift;
+    let rows = [("Hits", &comparison.hits), ("Misses", &comparison.misses)];
+    let told_by =
+        if comparison.is_labelled { "Cache-Status (RFC 9211)" } else { "what was asked for" };
+    html! {
+        (figure("Hits against misses: share of answers within, %", &plots::overlay(&curves), "Solid is \
+            what the cache answered, dashed is what it had to fetch. What lies between the curves is \
+            what the cache saves."))
+        div.panel {
+            h3 { "What the cache saves" }
+            table {
+                tr { th { "Service time, ms" } th.n { "Count" } th.n { "p50" } th.n { "p95" } th.n { "p99" } }
+                @for (name, times) in rows {
+                    tr {
+                        td { (name) }
+                        td.n { (times.sorted().len()) }
+                        @for percent in [50.0, 95.0, 99.0] { td.n { (at(times, percent)) } }
+                    }
+                }
+                tr.total {
+                    td { "Difference of the medians" }
+                    td.n colspan="4" {
+                        (format!("{:+.3} ({:+.3} to {:+.3})", shift.median_ms, shift.low_ms, shift.high_ms))
+                    }
+                }
+            }
+            p.muted {
+                "The interval holds 95 % of bootstrapped differences. A miss took longer than a hit in "
+                (format!("{:.1}", shift.longer * 100.0)) " % of all pairs (Mann-Whitney U, p "
+                (if shift.p_value < 1e-4 { "below 0.0001".to_owned() } else { format!("{:.4}", shift.p_value) })
+                "). Hits and misses were asked for in turns, and are told apart by " (told_by) "."
+            }
+        }
+    }
+}
+
+/// What the time of a request is made of.
+fn times(figures: &LoadFigures) -> Markup {
+    let parts = [
+        ("Connect", "TCP handshake", &figures.connect),
+        ("TLS", "TLS handshake", &figures.tls),
+        ("Waiting", "for a free connection", &figures.queued),
+        ("First byte", "from the request to its answer's first byte", &figures.first_byte),
+        ("Body", "from the first byte to the last", &figures.body),
+        ("Service", "from when a connection took it up", &figures.service),
+        ("Response", "from when it was due: what a user waits", &figures.response),
+    ];
+    html! {
+        h3 { "What the time is made of, ms" }
+        div.scroll tabindex="0" role="region" aria-label="Times of the parts of a request" {
+            table {
+                tr {
+                    th { "Part" } th.n { "Count" }
+                    @for percent in PERCENTS { th.n { "p" (percent) } }
+                    th.n { "Max" }
+                }
+                @for (name, meaning, times) in parts {
+                    @if times.max().is_some() {
+                        tr {
+                            td { (name) " " span.muted { (meaning) } }
+                            td.n { (times.sorted().len()) }
+                            @for percent in PERCENTS { td.n { (at(times, percent)) } }
+                            td.n { (at(times, 100.0)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn at(times: &Distribution, percent: f64) -> String {
+    times.percentile(percent).map_or(NOT_MEASURED.to_owned(), |time| plain(ms(time)))
+}
