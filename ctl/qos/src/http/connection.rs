@@ -24,6 +24,8 @@ use super::wire::{Moments, Stream, Wire};
 /// product of bandwidth and delay of any path that is measured here, so that it is never what is
 /// measured.
 const HTTP2_WINDOW_BYTES: u32 = 16 << 20;
+/// Longer than any run.
+const UNHURRIED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// How long opening a connection took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,7 +161,29 @@ impl Connection {
     pub async fn send(
         &mut self,
         url: &HttpUrl,
+        request: Request<Payload>,
+    ) -> Result<Responded, HttpError> {
+        let limit = self.limit;
+        self.send_within(url, request, limit).await
+    }
+
+    /// The same, with all the time that its content takes.
+    ///
+    /// # Errors
+    /// The response is no HTTP, or the connection ended.
+    pub async fn send_unhurried(
+        &mut self,
+        url: &HttpUrl,
+        request: Request<Payload>,
+    ) -> Result<Responded, HttpError> {
+        self.send_within(url, request, UNHURRIED).await
+    }
+
+    async fn send_within(
+        &mut self,
+        url: &HttpUrl,
         mut request: Request<Payload>,
+        limit: Duration,
     ) -> Result<Responded, HttpError> {
         let host = url.authority().to_owned();
         if self.protocol() == Protocol::Http1 {
@@ -168,9 +192,9 @@ impl Connection {
         self.moments.take();
         let sent_at = Instant::now();
         let step = Step::Response;
-        let response = timeout(self.limit, self.sender.exchange(request))
+        let response = timeout(limit, self.sender.exchange(request))
             .await
-            .map_err(|_| HttpError::Slow { host: host.clone(), step, limit: self.limit })?
+            .map_err(|_| HttpError::Slow { host: host.clone(), step, limit })?
             .map_err(|source| HttpError::Response { host: host.clone(), source })?;
         let seen = match self.sender {
             Sender::Http1(_) => self.moments.take(),

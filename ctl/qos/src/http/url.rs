@@ -83,6 +83,12 @@ impl HttpUrl {
         Uri::from_parts(parts).unwrap_or_else(|_| self.uri.clone())
     }
 
+    /// What is at `name` below its path.
+    #[must_use]
+    pub fn below(&self, name: &str) -> Uri {
+        self.target_at(&format!("{}/{name}", self.uri.path().trim_end_matches('/')))
+    }
+
     /// The request target in origin-form (RFC 9112 §3.2.1).
     #[must_use]
     pub fn path(&self) -> &str {

@@ -8,7 +8,10 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    time::{Instant, timeout_at},
+};
 
 /// Bytes of the block: larger than the window of gzip (32 KiB) and than that of brotli by default.
 const BLOCK_BYTES: usize = 8 << 20;
@@ -29,18 +32,26 @@ pub(crate) struct Download {
     at: usize,
     remaining: u64,
     ends_at: Option<Instant>,
-    _place: Option<OwnedSemaphorePermit>,
+    /// Dropped with this, which gives the place back.
+    _held: Option<oneshot::Sender<()>>,
 }
 
 impl Download {
-    /// `bytes` of `block`, again and again, until `ends_at`; keeps its place until it is dropped.
+    /// `bytes` of `block`, again and again. Keeps its place until it is dropped, but not after `ends_at`: who
+    /// reads slowly is not asked for more by then, and must keep nobody else out.
     pub(super) fn new(
         block: Bytes,
         bytes: u64,
         ends_at: Instant,
         place: OwnedSemaphorePermit,
     ) -> Self {
-        Self { block, at: 0, remaining: bytes, ends_at: Some(ends_at), _place: Some(place) }
+        let (held, dropped) = oneshot::channel();
+        tokio::spawn(async move {
+            // However that ended, it is over.
+            let _ = timeout_at(ends_at, dropped).await;
+            drop(place);
+        });
+        Self { block, at: 0, remaining: bytes, ends_at: Some(ends_at), _held: Some(held) }
     }
 
     /// `content` as it is.

@@ -120,6 +120,18 @@ fn a_download_that_takes_too_long_is_cut() {
 }
 
 #[test]
+fn who_stops_reading_keeps_a_place_no_longer_than_a_transfer_may_take() {
+    let server = server("duration = \"200ms\"\ntransfers = 1\n");
+    let mut stalled = server.connect();
+    stalled.send("GET", "/.well-known/nq/down?bytes=100000000", &[]);
+    assert_eq!(stalled.head().status, 200);
+    while server.connect().request("GET", "/.well-known/nq/down?bytes=1", &[]).status == 503 {
+        thread::yield_now();
+    }
+    assert_eq!(stalled.part(1).len(), 1, "it is still there");
+}
+
+#[test]
 fn a_path_that_cannot_be_is_refused_with_the_reason() {
     let twin = server("");
     twin.rewrite(&twin.root(), "[measure]\npath = \"nq/\"\n");
