@@ -23,6 +23,7 @@ mod last_good;
 mod parts;
 mod qos;
 mod qos_http;
+mod qos_tcp;
 mod relay;
 mod reload;
 mod remote;

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+use selat_qos::bulk::{BulkError, BulkSpecError};
 use selat_qos::load::LoadError;
 use selat_qos::schedule::ScheduleError;
 use selat_qos::session::SpecError;
@@ -69,8 +70,22 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
         let http = || cause.downcast_ref::<HttpError>().and_then(http::hint);
         let unmet = || cause.downcast_ref::<Unmet>().and_then(Unmet::hint);
         let unit = || cause.downcast_ref::<UnitError>().map(UnitError::hint);
-        control.or_else(http).or_else(unmet).or_else(unit)
+        let bulk = || cause.downcast_ref::<BulkError>().and_then(bulk_hint);
+        control.or_else(bulk).or_else(http).or_else(unmet).or_else(unit)
     })
+}
+
+fn bulk_hint(error: &BulkError) -> Option<String> {
+    match error {
+        BulkError::Refused { .. } => Some(
+            "have websrvd offer something to measure against: path = \"/.well-known/nq\" in the section \
+             [measure] of its configuration; and name that path"
+                .to_owned(),
+        ),
+        // Whoever is transparent, is asked itself.
+        BulkError::Http(error) => http::hint(error),
+        BulkError::Thread(_) => None,
+    }
 }
 
 fn exit_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
@@ -80,13 +95,17 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
     if let Some(error) = cause.downcast_ref::<HttpError>() {
         return Some(http::exit(error));
     }
+    if let Some(BulkError::Http(error)) = cause.downcast_ref::<BulkError>() {
+        return Some(http::exit(error));
+    }
     if let Some(error) = cause.downcast_ref::<Unmet>() {
         return Some(error.exit());
     }
     let is_measure = cause.is::<ScheduleError>()
         || cause.is::<SpecError>()
         || cause.is::<SweepError>()
-        || cause.is::<LoadError>();
+        || cause.is::<LoadError>()
+        || cause.is::<BulkSpecError>();
     if cause.is::<Misuse>() || is_measure {
         return Some(Exit::Usage);
     }

@@ -9,11 +9,13 @@
 //!    carries.
 
 pub mod analysis;
+pub mod bulk;
 pub mod compare;
 pub mod grade;
 pub mod http;
 pub mod load;
 pub mod report;
+pub mod responsiveness;
 pub mod sample;
 pub mod schedule;
 pub mod session;

@@ -9,6 +9,7 @@ mod json;
 mod prometheus;
 mod raw;
 mod row;
+mod tcp_detail;
 mod verdict;
 
 use std::fmt;
@@ -26,8 +27,9 @@ pub use self::prometheus::{PrometheusError, prometheus, write_prometheus};
 pub(crate) use self::raw::RawSample;
 pub use self::raw::{Kept, RawError, read_raw, write_raw};
 pub use self::row::{COLUMNS, Row, TOTAL_CLIENT};
+pub use self::tcp_detail::{IntervalDetail, ResponsivenessDetail, TcpDetail};
 pub use self::verdict::verdict;
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, Reordering};
 use crate::compare::{Change, compare};
 use crate::grade::{Grades, Profile};
 use crate::sample::Sample;
@@ -41,6 +43,21 @@ pub enum Test {
     Udp,
     /// Requests over TCP.
     Http,
+    /// Streams from the server.
+    #[serde(rename = "tcp_down")]
+    TcpDown,
+    /// Streams to the server.
+    #[serde(rename = "tcp_up")]
+    TcpUp,
+    /// Streams both ways at once.
+    #[serde(rename = "tcp_both")]
+    TcpBoth,
+    /// Responsiveness while streams come from the server.
+    #[serde(rename = "rpm_down")]
+    RpmDown,
+    /// Responsiveness while streams go to the server.
+    #[serde(rename = "rpm_up")]
+    RpmUp,
 }
 
 impl fmt::Display for Test {
@@ -48,6 +65,11 @@ impl fmt::Display for Test {
         out.write_str(match self {
             Self::Udp => "udp",
             Self::Http => "http",
+            Self::TcpDown => "tcp_down",
+            Self::TcpUp => "tcp_up",
+            Self::TcpBoth => "tcp_both",
+            Self::RpmDown => "rpm_down",
+            Self::RpmUp => "rpm_up",
         })
     }
 }
@@ -138,7 +160,15 @@ impl Measurement {
     pub fn total(&self) -> Analysis {
         let clients: Vec<&[Sample]> =
             self.clients.iter().map(|series| series.samples.as_slice()).collect();
-        Analysis::of_all(&clients)
+        let mut total = Analysis::of_all(&clients);
+        if self.flow.is_some() {
+            // Answers on several connections have no order that they could lose.
+            (total.reordered, total.reordering) = (0, Reordering::default());
+        }
+        if let Some(Flow::Tcp(run)) = &self.flow {
+            flow::carry(run, &mut total);
+        }
+        total
     }
 
     /// Jain's fairness index of the clients' throughputs, (Σx)² / (n Σx²): 1 is served alike, 1/n is
@@ -163,7 +193,7 @@ impl Measurement {
         let grades = Grades::of(analysis, profile);
         match self.test {
             Test::Udp => grades,
-            Test::Http => Grades { voice: None, y1541: None, ..grades },
+            _ => Grades { voice: None, y1541: None, ..grades },
         }
     }
 

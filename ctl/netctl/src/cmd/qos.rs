@@ -19,8 +19,11 @@ mod packets;
 mod pattern;
 mod report;
 mod requests;
+mod responsiveness;
 mod secure;
+mod streams;
 mod sweep;
+mod tcp;
 mod threshold;
 mod udp;
 
@@ -42,6 +45,7 @@ Examples:
   netctl qos udp                           through proxyd's relay on 127.0.0.1:9090
   netctl qos udp 127.0.0.1:9000            straight to websrvd, to compare
   netctl qos http http://127.0.0.1:8080/   what clients of the proxy get
+  netctl qos tcp                           how much the path carries, and how it feels
   netctl qos clients 20                    20 clients at once, over UDP and over HTTP";
 
 /// proxyd's UDP relay, where nothing else is asked.
@@ -59,6 +63,8 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) enum Command {
     Udp(udp::Args),
     Http(http::Args),
+    Tcp(tcp::Args),
+    Responsiveness(responsiveness::Args),
     Clients(clients::Args),
     Sweep(sweep::Args),
     Report(again::Args),
@@ -74,6 +80,8 @@ pub(crate) async fn run(
     match command {
         Command::Udp(args) => udp::run(args, global, output).await,
         Command::Http(args) => http::run(args, global, output).await,
+        Command::Tcp(args) => tcp::run(args, global, output).await,
+        Command::Responsiveness(args) => responsiveness::run(args, global, output).await,
         Command::Clients(args) => clients::run(args, global, output).await,
         Command::Sweep(args) => sweep::run(args, global, output).await,
         Command::Report(args) => again::run(args, output),

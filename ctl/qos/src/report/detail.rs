@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::row::rounded;
-use super::{Flow, HttpDetail};
+use super::{Flow, HttpDetail, TcpDetail};
 use crate::analysis::{Analysis, Histogram, OneWay, ms};
+use crate::bulk::BulkFigures;
 use crate::compare::{Change, Finding};
 use crate::grade::Grades;
 use crate::load::LoadFigures;
@@ -90,6 +91,9 @@ pub struct Detail {
     /// What only requests have; of the total only.
     #[serde(flatten)]
     pub http: Option<HttpDetail>,
+    /// What only streams have.
+    #[serde(flatten)]
+    pub tcp: Option<TcpDetail>,
 }
 
 /// What the way through a relay adds to a measure of the straight one.
@@ -181,6 +185,7 @@ impl Detail {
             relay_cost: None,
             latency_histogram: Histogram::of(&total.latency).buckets().map(buckets).collect(),
             http: None,
+            tcp: None,
         }
     }
 
@@ -194,6 +199,7 @@ impl Detail {
                 self.late = Some(figures.late);
                 self.http = Some(HttpDetail::of(run, &figures));
             }
+            Flow::Tcp(run) => self.tcp = Some(TcpDetail::of(run, &BulkFigures::of(run))),
         }
     }
 

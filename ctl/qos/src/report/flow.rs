@@ -1,10 +1,14 @@
 //! What a measurement over TCP has beside its samples, and how it becomes one.
 
+mod streams;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::streams::carry;
 use super::{Condition, Measurement, Series, Test};
+use crate::bulk::{BulkFigures, BulkRun};
 use crate::http::Verdict;
 use crate::load::{Aim, Exchange, LoadFigures, LoadRun, LoadSpec, Mode};
 use crate::sample::Sample;
@@ -20,6 +24,8 @@ const PROCESSOR_SHARE_MAX: f64 = 0.8;
 pub enum Flow {
     /// Requests.
     Http(LoadRun),
+    /// Streams, and probes beside them.
+    Tcp(BulkRun),
 }
 
 impl Measurement {
@@ -46,14 +52,26 @@ impl Measurement {
     pub fn is_by_verdict(&self) -> bool {
         match &self.flow {
             Some(Flow::Http(run)) => run.clients.iter().flatten().any(|it| it.is_cold),
-            None => false,
+            _ => false,
+        }
+    }
+
+    /// The figures of streams; `None` where the measurement is none of these.
+    #[must_use]
+    pub fn bulk_figures(&self) -> Option<BulkFigures> {
+        match &self.flow {
+            Some(Flow::Tcp(run)) => Some(BulkFigures::of(run)),
+            _ => None,
         }
     }
 
     /// The figures of requests; `None` where the measurement is none of these.
     #[must_use]
     pub fn load_figures(&self) -> Option<LoadFigures> {
-        self.flow.as_ref().map(|Flow::Http(run)| LoadFigures::of(run))
+        match &self.flow {
+            Some(Flow::Http(run)) => Some(LoadFigures::of(run)),
+            _ => None,
+        }
     }
 }
 

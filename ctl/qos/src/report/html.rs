@@ -106,7 +106,7 @@ fn tiles(test: Test, total: &Analysis, grades: &Grades) -> Markup {
     let latency = &total.latency;
     let loss = match test {
         Test::Udp => "Packet loss",
-        Test::Http => "Unanswered",
+        _ => "Unanswered",
     };
     let class = grades.tiphon.overall().map_or("", |class| class.indonesian());
     let p95 = format!("p95 {}", milliseconds(latency.percentile(95.0)));

@@ -1,5 +1,7 @@
 //! What a measurement over TCP shows beside the figures that all measurements have.
 
+mod streams;
+
 use std::time::Duration;
 
 use selat_qos::analysis::{Distribution, ms};
@@ -15,6 +17,7 @@ const P_VALUE_MAX: f64 = 0.01;
 pub(super) fn sections(measurement: &Measurement, page: &mut Page) {
     match &measurement.flow {
         Some(Flow::Http(run)) => http(run, &LoadFigures::of(run), page),
+        Some(Flow::Tcp(run)) => streams::sections(run, page),
         None => {}
     }
 }

@@ -121,6 +121,12 @@ impl Results {
         Ok(())
     }
 
+    /// Round trips a minute of each measurement of these.
+    pub(super) fn responsiveness(&self) -> impl Iterator<Item = Option<f64>> {
+        let figures = self.measurements.iter().filter_map(Measurement::bulk_figures);
+        figures.map(|it| it.responsiveness.map(|found| found.rpm))
+    }
+
     fn rows(&self) -> Vec<Row> {
         self.measurements.iter().flat_map(|measured| measured.rows(&self.profile)).collect()
     }
@@ -177,6 +183,11 @@ fn title(measurement: &Measurement, total: &Analysis) -> String {
     let test = match measurement.test {
         Test::Udp => "UDP to",
         Test::Http => "HTTP from",
+        Test::TcpDown => "TCP from",
+        Test::TcpUp => "TCP to",
+        Test::TcpBoth => "TCP both ways with",
+        Test::RpmDown => "Responsiveness, load from",
+        Test::RpmUp => "Responsiveness, load to",
     };
     let clients = match measurement.clients.len() {
         1 => String::new(),
@@ -190,15 +201,15 @@ fn title(measurement: &Measurement, total: &Analysis) -> String {
 
 fn noun(test: Test) -> &'static str {
     match test {
-        Test::Udp => "probe",
         Test::Http => "request",
+        _ => "probe",
     }
 }
 
 fn nouns(test: Test) -> &'static str {
     match test {
-        Test::Udp => "probes",
         Test::Http => "requests",
+        _ => "probes",
     }
 }
 

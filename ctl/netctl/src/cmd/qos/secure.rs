@@ -27,6 +27,11 @@ impl Reach {
         Dialer::to(url, protocol, |protocol| Tls::new(&self.trust(), protocol), limit).await
     }
 
+    /// The same over HTTP/2, or not.
+    pub(super) fn speaking(self, http2: bool) -> Self {
+        Self { http2, ..self }
+    }
+
     fn trust(&self) -> Trust {
         match (&self.ca, self.insecure) {
             (_, true) => Trust::Anyone,

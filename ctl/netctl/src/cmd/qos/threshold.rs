@@ -35,6 +35,16 @@ pub(crate) enum Unmet {
         /// How much at most.
         bound: String,
     },
+    /// A bound was missed from below.
+    #[error("{measure} is {measured}, below the threshold of {bound}")]
+    Fewer {
+        /// Of what.
+        measure: &'static str,
+        /// How much.
+        measured: String,
+        /// How much at least.
+        bound: String,
+    },
     /// A measure got worse by more than was allowed.
     #[error("{measure} changed by {measured}, more than the threshold of {bound}")]
     Change {
@@ -79,7 +89,7 @@ pub(crate) enum Unmet {
 impl Unmet {
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Threshold { .. } | Self::Change { .. } => Exit::Missed,
+            Self::Threshold { .. } | Self::Fewer { .. } | Self::Change { .. } => Exit::Missed,
             Self::NoAddress { .. } | Self::Refused { .. } | Self::Silent { .. } => {
                 Exit::Unreachable
             }

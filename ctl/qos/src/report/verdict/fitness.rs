@@ -59,6 +59,8 @@ pub(super) fn of(test: Test, analysis: &Analysis) -> Option<Fitness> {
             conversation(most / 2, variation, lost_pct)
         }
         Test::Http => pages(most, lost_pct),
+        // What a path feels like while it is full is told beside how much it carries.
+        _ => return None,
     })
 }
 

@@ -1,0 +1,162 @@
+//! What a run of streams shows: goodput by interval, latency idle and loaded, what the kernel knows.
+
+use std::time::Duration;
+
+use selat_qos::analysis::ms;
+use selat_qos::bulk::{BulkFigures, BulkRun, Goodput, Interval};
+use selat_qos::responsiveness::{Confidence, class};
+
+use super::{percentiles, row};
+use crate::output::{Cell, Column, Grid, Page, Tone, unit};
+
+/// Intervals that a table shows; of more, as many in the middle are left out.
+const INTERVALS_SHOWN: usize = 12;
+
+pub(super) fn sections(run: &BulkRun, page: &mut Page) {
+    let figures = BulkFigures::of(run);
+    page.grid(&intervals(run, &figures));
+    page.gap();
+    page.grid(&latencies(&figures));
+    page.gap();
+    let kernel = kernel(&figures);
+    if !kernel.is_empty() {
+        page.grid(&kernel);
+        page.gap();
+    }
+    page.paragraph(&sentence(run, &figures));
+    page.gap();
+}
+
+fn intervals(run: &BulkRun, figures: &BulkFigures) -> Grid {
+    let mut columns = vec![Column::Right("UNTIL")];
+    columns.extend(figures.down.map(|_| Column::Right("DOWN")));
+    columns.extend(figures.up.map(|_| Column::Right("UP")));
+    columns.extend([Column::Right("STREAMS"), Column::Left("")]);
+    let mut grid = Grid::new(&columns);
+    let left_out = run.intervals.len().saturating_sub(INTERVALS_SHOWN);
+    let from = INTERVALS_SHOWN / 2;
+    for (index, interval) in run.intervals.iter().enumerate() {
+        if left_out > 0 && (from..from + left_out).contains(&index) {
+            if index == from {
+                let note = format!("{left_out} more");
+                grid.row(
+                    columns
+                        .iter()
+                        .map(|_| Cell::from("⋮"))
+                        .take(columns.len() - 1)
+                        .chain([Cell::toned(note, Tone::Faint)]),
+                );
+            }
+            continue;
+        }
+        grid.row(cells(run, figures, interval));
+    }
+    grid
+}
+
+fn cells(run: &BulkRun, figures: &BulkFigures, interval: &Interval) -> Vec<Cell> {
+    let counts = interval.counts_in(run);
+    let tone = if counts { Tone::Plain } else { Tone::Faint };
+    let rate = |bytes: u64| {
+        let rate = bytes as f64 * 8.0 / interval.length.as_secs_f64().max(f64::EPSILON);
+        Cell::toned(unit::bit_rate(rate), tone)
+    };
+    let until = interval.ends_at.saturating_sub(run.loaded_at);
+    let mut cells = vec![Cell::toned(format!("{:.1} s", until.as_secs_f64()), tone)];
+    cells.extend(figures.down.map(|_| rate(interval.down_bytes)));
+    cells.extend(figures.up.map(|_| rate(interval.up_bytes)));
+    cells.push(Cell::toned(interval.streams, tone));
+    cells.push(Cell::toned(if counts { "" } else { "warm-up" }, Tone::Faint));
+    cells
+}
+
+fn latencies(figures: &BulkFigures) -> Grid {
+    let mut grid = percentiles("LATENCY, MS");
+    for (name, times) in [
+        ("connect, idle", &figures.idle_connect),
+        ("connect, loaded", &figures.loaded_connect),
+        ("request, idle", &figures.idle),
+        ("request, loaded", &figures.loaded),
+        ("among the load", &figures.own),
+        ("round trip by the kernel", &figures.rtt),
+    ] {
+        if times.max().is_some() {
+            grid.row(row(name, times));
+        }
+    }
+    grid
+}
+
+/// What only this side's kernel knows; empty where it sent no load.
+fn kernel(figures: &BulkFigures) -> Grid {
+    let mut grid = Grid::facts();
+    if let Some(retransmits) = figures.retransmits {
+        let share = figures.resent_share.map_or(String::new(), |share| {
+            format!(", {} of all bytes", unit::percent(share * 100.0))
+        });
+        let segments = unit::plural(retransmits, "segment", "segments");
+        grid.fact("sent again", format!("{segments}{share}"));
+    }
+    if let Some(window) = figures.cwnd_bytes {
+        grid.fact("window", format!("{} in flight at most, at the median", unit::bytes(window)));
+    }
+    if let Some(fastest) = figures.min_rtt {
+        grid.fact("fastest round trip", unit::ms(fastest));
+    }
+    grid
+}
+
+fn sentence(run: &BulkRun, figures: &BulkFigures) -> String {
+    let carried = |word: &str, goodput: Option<Goodput>| {
+        goodput.map(|it| format!("{} {word}", unit::bit_rate(it.bps)))
+    };
+    let ways: Vec<String> =
+        [carried("down", figures.down), carried("up", figures.up)].into_iter().flatten().collect();
+    let mut sentences = vec![match ways.as_slice() {
+        [] => "Nothing was carried for long enough to tell how much.".to_owned(),
+        ways => format!("The path carried {}.", ways.join(" and ")),
+    }];
+    sentences.extend(bloat(figures));
+    sentences.extend(responsiveness(run, figures));
+    sentences.join(" ")
+}
+
+fn bloat(figures: &BulkFigures) -> Option<String> {
+    let median = |time: Option<Duration>| time.map(ms);
+    let idle = median(figures.idle.percentile(50.0))?;
+    let loaded = median(figures.loaded.percentile(50.0))?;
+    Some(format!(
+        "A small request took {idle:.3} ms while the path was idle and {loaded:.3} ms beside the load, \
+         each at the median: {:+.3} ms of queue.",
+        loaded - idle
+    ))
+}
+
+fn responsiveness(run: &BulkRun, figures: &BulkFigures) -> Option<String> {
+    let [goodput, confidence] = run.confidence?;
+    let Some(found) = figures.responsiveness else {
+        return Some("Responsiveness: no probe was answered.".to_owned());
+    };
+    let part = |name: &str, rpm: Option<f64>| match rpm {
+        Some(rpm) => format!("{name} {rpm:.0}"),
+        None => format!("{name} not measured"),
+    };
+    Some(format!(
+        "Responsiveness: {:.0} round trips a minute ({}; {}, {}): {}. Confidence: {}, in the goodput {}.",
+        found.rpm,
+        unit::span(Duration::from_secs_f64(60.0 / found.rpm)),
+        part("foreign", found.foreign_rpm),
+        part("loaded", found.loaded_rpm),
+        class(found.rpm),
+        word(confidence),
+        word(goodput),
+    ))
+}
+
+fn word(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Low => "low",
+        Confidence::Medium => "medium",
+        Confidence::High => "high",
+    }
+}

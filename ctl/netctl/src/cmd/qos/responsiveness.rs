@@ -1,0 +1,148 @@
+//! `netctl qos responsiveness`: round trips a minute while a path is full.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use selat_qos::bulk::{BulkSpec, Plan, Way};
+use selat_qos::grade::emodel::Codec;
+use selat_qos::report::Test;
+use selat_qos::session::Cancel;
+
+use super::grading::Grading;
+use super::live::Show;
+use super::report::{Files, Results};
+use super::secure::Reach;
+use super::streams::{BASE, PROBE_LIMIT, Run, idle_time, measure};
+use super::threshold::{Thresholds, Unmet};
+use crate::cli::Global;
+use crate::duration;
+use crate::exit::Exit;
+use crate::http::HttpUrl;
+use crate::output::Output;
+
+const EXAMPLES: &str = "\
+Examples:
+  netctl qos responsiveness                                       through proxyd: down, then up
+  netctl qos responsiveness http://127.0.0.1:8000/.well-known/nq  straight to websrvd, to compare
+  netctl qos responsiveness --direction up --interval 5s --duration 60s
+  netctl qos responsiveness --min-rpm 1000                        ends with 4 where it is less
+
+Follows draft-ietf-ippm-responsiveness-09: one more stream each interval (16 at most) until goodput is
+stable, then until responsiveness is: its standard deviation over 4 intervals is below 5 %. The result
+is the mean of two responsivenesses over the last 4 intervals, each 60000 ms divided by a round trip:
+the mean of handshakes and request on connections of their own (foreign), and of requests on the
+connections that carry the load. Of all times the longest 5 % are left out. Below 300 round trips a
+minute is poor, from 1000 good, from 6000 excellent.
+
+What differs from the draft: an interval is 1s unless --interval says 5s, over http:// there is no TLS
+(the draft's formula for TCP only), and with --http1 the kernel's estimates of the round trip stand
+for requests among the load, as the draft allows. Confidence is low where there was no time for 4
+intervals, medium where it did not become stable, else high.
+
+The server must be a websrvd that offers something to measure against: see netctl qos tcp --help.
+Ctrl-C ends the test early and shows what was measured. Ends with 3 where nobody listens.";
+
+/// Measure responsiveness under load, in round trips a minute (RPM)
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The path that websrvd measures below, straight or through a proxy
+    #[arg(value_name = "URL", default_value = BASE)]
+    url: HttpUrl,
+    /// Which way the load goes
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
+    direction: Direction,
+    /// Load for at most this time, each way
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration::parse)]
+    duration: Duration,
+    /// How often to judge whether it is stable
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration::parse)]
+    interval: Duration,
+    /// How long the idle path is probed before
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = idle_time)]
+    idle: Duration,
+    /// Speak HTTP/1.1, which has no requests among the load
+    #[arg(long)]
+    http1: bool,
+    /// End with 4 where it is less than this, either way
+    #[arg(long, value_name = "RPM", help_heading = "Thresholds")]
+    min_rpm: Option<f64>,
+    #[command(flatten)]
+    show: Show,
+    #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
+    grading: Grading,
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    thresholds: Thresholds,
+}
+
+/// Which way the load goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Direction {
+    /// From the server, then to it
+    #[default]
+    Each,
+    /// From the server
+    Down,
+    /// To the server
+    Up,
+}
+
+pub(super) async fn run(
+    args: &Args,
+    global: &Global,
+    output: &mut Output<'_, '_>,
+) -> anyhow::Result<Exit> {
+    args.files.check()?;
+    let show = args.show.check(output.console)?;
+    let limit = global.timeout.unwrap_or(PROBE_LIMIT);
+    let reach = args.reach.clone().speaking(!args.http1);
+    let dialer = reach.dialer(&args.url, limit).await?;
+    let cancel = Cancel::default();
+    let mut measurements = Vec::new();
+    let runs = [(Test::RpmDown, Way::Down), (Test::RpmUp, Way::Up)];
+    for (test, way) in runs.into_iter().filter(|(_, way)| args.direction.goes(*way)) {
+        if cancel.is_cancelled() {
+            break;
+        }
+        let spec = BulkSpec {
+            base: args.url.clone(),
+            dialer: dialer.clone(),
+            ways: vec![way],
+            streams: NonZeroU32::MIN,
+            plan: Plan::Responsiveness,
+            idle: args.idle,
+            duration: args.duration,
+            interval: args.interval,
+            timeout: limit,
+        };
+        measurements.push(measure(Run { test, spec }, show, &cancel, output.console).await?);
+    }
+    let results = Results::of(measurements, args.grading.profile(Codec::default()));
+    let found: Vec<Option<f64>> = results.responsiveness().collect();
+    let exit = results.conclude(&args.files, &args.thresholds, output)?;
+    found.into_iter().try_for_each(|rpm| slow(rpm, args.min_rpm))?;
+    Ok(exit)
+}
+
+impl Direction {
+    fn goes(self, way: Way) -> bool {
+        matches!((self, way), (Self::Each, _) | (Self::Down, Way::Down) | (Self::Up, Way::Up))
+    }
+}
+
+fn slow(rpm: Option<f64>, bound: Option<f64>) -> Result<(), Unmet> {
+    match (rpm, bound) {
+        (_, None) => Ok(()),
+        (Some(rpm), Some(bound)) if rpm >= bound => Ok(()),
+        (rpm, Some(bound)) => Err(Unmet::Fewer {
+            measure: "responsiveness",
+            measured: rpm.map_or("not measured".to_owned(), |rpm| format!("{rpm:.0} RPM")),
+            bound: format!("{bound} RPM"),
+        }),
+    }
+}

@@ -1,0 +1,138 @@
+//! `netctl qos tcp`: how much a path carries over TCP, and how it feels meanwhile.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use selat_qos::bulk::{BulkSpec, Plan, Way};
+use selat_qos::grade::emodel::Codec;
+use selat_qos::report::Test;
+use selat_qos::session::Cancel;
+
+use super::grading::Grading;
+use super::live::Show;
+use super::report::{Files, Results};
+use super::secure::Reach;
+use super::streams::{BASE, Run, idle_time, measure};
+use super::threshold::Thresholds;
+use crate::cli::Global;
+use crate::duration;
+use crate::exit::Exit;
+use crate::http::HttpUrl;
+use crate::output::Output;
+
+const EXAMPLES: &str = "\
+Examples:
+  netctl qos tcp                                              through proxyd: down, then up
+  netctl qos tcp http://127.0.0.1:8000/.well-known/nq         straight to websrvd, to compare
+  netctl qos tcp --direction both --streams 8 --duration 30s  both ways at once
+  netctl qos tcp --csv qos_result.csv --report tcp.html
+
+The server must be a websrvd that offers something to measure against: path = \"/.well-known/nq\" in
+the section [measure] of its configuration. Goodput is content, without headers; the first part of
+each test, the warm-up, is left out of it. Latency is that of small requests on connections of their
+own, first on the idle path (2s), then beside the load. What the kernel knows of each connection is
+asked ten times a second: segments sent again and the congestion window are known to the side that
+sends, so of uploads only.
+
+Ctrl-C ends the test early and shows what was measured. Ends with 3 where nobody listens.";
+
+/// Measure goodput over TCP, and latency under load
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The path that websrvd measures below, straight or through a proxy
+    #[arg(value_name = "URL", default_value = BASE)]
+    url: HttpUrl,
+    /// Which way the load goes
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
+    direction: Direction,
+    /// Connections that carry load, each way
+    #[arg(long, value_name = "N", default_value = "4")]
+    streams: NonZeroU32,
+    /// How long there is load, each way
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration::parse)]
+    duration: Duration,
+    /// How much of that is left out of the goodput
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = idle_time)]
+    warm_up: Duration,
+    /// How long the idle path is probed before
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = idle_time)]
+    idle: Duration,
+    /// How much time goodput is told for
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration::parse)]
+    interval: Duration,
+    /// Probes a second beside the load
+    #[arg(long, value_name = "PER_S", default_value = "20")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
+    probes: u16,
+    #[command(flatten)]
+    show: Show,
+    #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
+    grading: Grading,
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    thresholds: Thresholds,
+}
+
+/// Which way the load goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Direction {
+    /// From the server, then to it
+    #[default]
+    Each,
+    /// From the server
+    Down,
+    /// To the server
+    Up,
+    /// Both ways at once
+    Both,
+}
+
+impl Direction {
+    fn runs(self) -> Vec<(Test, Vec<Way>)> {
+        let down = (Test::TcpDown, vec![Way::Down]);
+        let up = (Test::TcpUp, vec![Way::Up]);
+        match self {
+            Self::Each => vec![down, up],
+            Self::Down => vec![down],
+            Self::Up => vec![up],
+            Self::Both => vec![(Test::TcpBoth, vec![Way::Down, Way::Up])],
+        }
+    }
+}
+
+pub(super) async fn run(
+    args: &Args,
+    global: &Global,
+    output: &mut Output<'_, '_>,
+) -> anyhow::Result<Exit> {
+    args.files.check()?;
+    let show = args.show.check(output.console)?;
+    let limit = global.timeout.unwrap_or(super::streams::PROBE_LIMIT);
+    let dialer = args.reach.dialer(&args.url, limit).await?;
+    let cancel = Cancel::default();
+    let mut measurements = Vec::new();
+    for (test, ways) in args.direction.runs() {
+        if cancel.is_cancelled() {
+            break;
+        }
+        let spec = BulkSpec {
+            base: args.url.clone(),
+            dialer: dialer.clone(),
+            ways,
+            streams: args.streams,
+            plan: Plan::Steady { warm_up: args.warm_up, probes_per_s: args.probes.into() },
+            idle: args.idle,
+            duration: args.duration,
+            interval: args.interval,
+            timeout: limit,
+        };
+        measurements.push(measure(Run { test, spec }, show, &cancel, output.console).await?);
+    }
+    let results = Results::of(measurements, args.grading.profile(Codec::default()));
+    results.conclude(&args.files, &args.thresholds, output)
+}

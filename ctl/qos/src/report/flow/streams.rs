@@ -1,0 +1,79 @@
+//! The measurement that a run of streams was: its samples are the probes beside the load.
+
+use super::super::{Condition, Measurement, Series, Test};
+use super::Flow;
+use crate::analysis::Analysis;
+use crate::bulk::{BulkFigures, BulkRun, BulkSpec, Goodput, Plan, Probe, ProbeKind};
+use crate::responsiveness::DRAFT;
+use crate::sample::Sample;
+
+impl Measurement {
+    /// The measurement that `run` was.
+    #[must_use]
+    pub fn tcp(test: Test, spec: &BulkSpec, run: BulkRun) -> Self {
+        let is_counted = |it: &&Probe| (run.counted_at..run.ended_at).contains(&it.at);
+        let foreign = run.probes.iter().filter(|it| it.kind == ProbeKind::Foreign);
+        let samples = (0..).zip(foreign.filter(is_counted)).map(sample).collect();
+        Self {
+            test,
+            target: spec.base.to_string(),
+            started_at: run.started_at,
+            conditions: conditions(spec, &run),
+            clients: vec![Series { client: "1".to_owned(), samples }],
+            straight: None,
+            flow: Some(Flow::Tcp(run)),
+        }
+    }
+}
+
+/// A request on a connection of its own: it counts from when that was there.
+fn sample((seq, probe): (u32, &Probe)) -> Sample {
+    let opening = probe.connect.unwrap_or_default() + probe.tls.unwrap_or_default();
+    let sent_at = probe.at + opening;
+    Sample {
+        received_at: probe.http.map(|time| sent_at + time),
+        bytes: u64::from(probe.http.is_some()),
+        ..Sample::sent(seq, sent_at, sent_at)
+    }
+}
+
+/// Makes bytes, time and throughput of `total` those of the streams: probes carry next to nothing.
+pub(in crate::report) fn carry(run: &BulkRun, total: &mut Analysis) {
+    let figures = BulkFigures::of(run);
+    let both = || [figures.down, figures.up].into_iter().flatten();
+    let sum = |part: fn(&Goodput) -> f64| both().map(|it| part(&it)).sum::<f64>();
+    total.bytes = both().map(|it| it.bytes).sum();
+    total.throughput_bps = (both().count() > 0).then(|| sum(|it| it.bps));
+    total.throughput_up_bps = figures.up.map(|it| it.bps);
+    let counted = run.ended_at.saturating_sub(run.counted_at);
+    total.duration = Some(counted).filter(|time| !time.is_zero());
+}
+
+fn conditions(spec: &BulkSpec, run: &BulkRun) -> Vec<Condition> {
+    let protocol = spec.dialer.protocol().name();
+    let (pattern, connections) = match spec.plan {
+        Plan::Steady { warm_up, .. } => (
+            format!("load for {:?}, the first {warm_up:?} left out", spec.duration),
+            format!("{} each way; {protocol}", spec.streams),
+        ),
+        Plan::Responsiveness => (
+            format!("{DRAFT}, an interval of {:?}, at most {:?}", spec.interval, spec.duration),
+            format!("one more each interval; {protocol}"),
+        ),
+    };
+    let mut conditions = vec![
+        Condition::new("clients", 1),
+        Condition::new("pattern", pattern),
+        Condition::new("connections", connections),
+        Condition::new("timeout", format!("{:?} for each probe", spec.timeout)),
+        Condition::new("latency", "of small requests on connections of their own, beside the load"),
+    ];
+    if !run.failures.is_empty() {
+        let failures = format!("{}: {}", run.failures.len(), run.failures.join("; "));
+        conditions.push(Condition::new("streams that broke off", failures));
+    }
+    if run.is_cancelled {
+        conditions.push(Condition::new("ended", "cancelled"));
+    }
+    conditions
+}
