@@ -1,7 +1,7 @@
 //! The access log: a line for each request.
 //!
 //! 1. Whoever answered a request tells [`AccessLog::note`], which makes a line of it and leaves that in memory.
-//! 2. A thread of its own ([`writer`]) writes what gathered, and opens the file anew once it was moved away.
+//! 2. A thread of its own (`writer`) writes what gathered, and opens the file anew once it was moved away.
 //!
 //! No request ever waits for a disk: where the writer falls behind by more than a bound, lines are dropped and counted.
 
