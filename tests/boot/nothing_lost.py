@@ -10,9 +10,6 @@ DAEMONS = " ".join(PORTS)
 def play(machine, table, arguments):
     under_load(machine, table, "restart", arguments.rounds, f"systemctl restart {DAEMONS}")
     under_load(machine, table, "reload", arguments.rounds, f"systemctl reload {DAEMONS}")
-    if machine.run("netctl upgrade --help").code:
-        print("        upgrade in place is not looked at: this netctl has no such command")
-        return
     upgrade = " && ".join(f"netctl upgrade {daemon}" for daemon in PORTS)
     under_load(machine, table, "upgrade", arguments.rounds, upgrade)
 
