@@ -2,8 +2,8 @@
 //! a hundred bytes for each field; this takes two beside the text, and one in place of a common name.
 //!
 //! A line of it is a code, the name where the code stands for none, and the value. Names and values begin
-//! with their length (LEB128). The code is 1 + the place of the name in [`NAMES`], or 0 where the name is
-//! spelled out, and [`APART`] where the field is known but not part of the section.
+//! with their length (LEB128). The code is 1 + the place of the name in `NAMES`, or 0 where the name is
+//! spelled out, and `APART` where the field is known but not part of the section.
 
 use ::http::header::{self, HeaderName};
 use ::http::{HeaderMap, HeaderValue};

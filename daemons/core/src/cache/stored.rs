@@ -22,7 +22,7 @@ use crate::http::{date, hop_by_hop};
 /// A stored response, without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredMeta {
-    /// The fields that it is served with once it has been [`StoredMeta::keep`]t, and its validators.
+    /// The fields that it is served with once `StoredMeta::keep` has had them, and its validators.
     fields: Fields,
     /// When its age was zero.
     born: Moment,
