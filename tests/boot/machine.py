@@ -1,5 +1,6 @@
 """A Debian 12 that boots in systemd-nspawn: its tree, its life, and commands in it."""
 
+import contextlib
 import hashlib
 import os
 import shlex
@@ -88,7 +89,10 @@ class Machine:
     def end(self):
         """Powers the machine off, or where it does not end by that, kills it."""
         if self.leader and self.nspawn.poll() is None:
-            subprocess.run([*self.inside(), "systemctl", "poweroff"], capture_output=True, timeout=20, check=False)
+            poweroff = [*self.inside(), "systemctl", "poweroff"]
+            # Where it does not even take the order in time, it is ended as below.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                subprocess.run(poweroff, capture_output=True, timeout=20, check=False)
         for stop in (lambda: None, self.nspawn.terminate, self.nspawn.kill):
             stop()
             try:
