@@ -3,6 +3,7 @@
 
 mod error;
 mod fault;
+mod greeting;
 mod tls;
 
 use std::future::{self, Future};
@@ -26,6 +27,7 @@ use tower::service_fn;
 
 pub(crate) use self::error::{ControlError, Reason};
 pub(crate) use self::fault::TlsFault;
+use self::greeting::{Babble, Greeted};
 use self::tls::Fault;
 pub(crate) use self::tls::TlsFiles;
 use crate::target::{self, Remote, Target};
@@ -45,6 +47,8 @@ pub(crate) struct Control {
     barred: Option<PathBuf>,
     /// What TLS has against the connection, if there is TLS.
     fault: Fault,
+    /// How it began, if not as a daemon does.
+    babble: Babble,
     deadline: Duration,
     channel: Channel,
 }
@@ -94,9 +98,9 @@ impl Control {
             }
         };
         let channel = within(deadline, over(stream)).await;
-        let channel = channel.map_err(|reason| (path.clone(), reason))?;
+        let (channel, babble) = channel.map_err(|reason| (path.clone(), reason))?;
         let place = Target::Socket(path);
-        Ok(Self { daemon, place, barred, fault: Fault::default(), deadline, channel })
+        Ok(Self { daemon, place, barred, fault: Fault::default(), babble, deadline, channel })
     }
 
     /// Over TLS.
@@ -110,8 +114,8 @@ impl Control {
         let failed = |reason| ControlError::new(daemon, place.clone(), reason);
         let dialled = within(deadline, tls::dial(remote, files)).await;
         let (stream, fault) = dialled.map_err(failed)?;
-        let channel = within(deadline, over(stream)).await.map_err(failed)?;
-        Ok(Self { daemon, place, barred: None, fault, deadline, channel })
+        let (channel, babble) = within(deadline, over(stream)).await.map_err(failed)?;
+        Ok(Self { daemon, place, barred: None, fault, babble, deadline, channel })
     }
 
     /// Life, configuration and log.
@@ -177,6 +181,10 @@ impl Control {
 
     /// What a status that came outside of [`Control::answer`] means.
     pub(crate) fn failed(&self, reason: Reason) -> ControlError {
+        if let Some(babble) = self.babble.get() {
+            let reason = Reason::Foreign { detail: babble.clone() };
+            return ControlError::new(self.daemon, self.place.clone(), reason);
+        }
         let (place, reason) = match (&self.place, &self.barred, self.fault.get(), reason) {
             (place, _, Some(fault), _) => (place.clone(), Reason::Tls(fault.clone())),
             (Target::Socket(_), Some(control), None, Reason::Barred { .. }) => {
@@ -218,18 +226,21 @@ async fn within<T>(
     timeout(deadline, attempt).await.unwrap_or(Err(Reason::Slow { deadline }))
 }
 
-async fn over<T>(stream: T) -> Result<Channel, Reason>
+/// Speaks gRPC over `stream`, and says how the peer began if that is no HTTP/2.
+async fn over<T>(stream: T) -> Result<(Channel, Babble), Reason>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let (stream, babble) = Greeted::new(stream);
     let mut stream = Some(TokioIo::new(stream));
     // HTTP/2 wants an authority, which says nothing of the daemon: the connection is there already.
-    Endpoint::from_static("http://localhost")
+    let channel = Endpoint::from_static("http://localhost")
         .connect_with_connector(service_fn(move |_| {
             // The daemon hung up: dialling again could reach another one.
             let stream = stream.take();
             future::ready(stream.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset)))
         }))
         .await
-        .map_err(|error| Reason::Foreign { detail: error.to_string() })
+        .map_err(|error| Reason::Foreign { detail: error.to_string() })?;
+    Ok((channel, babble))
 }
