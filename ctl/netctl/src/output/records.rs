@@ -74,11 +74,12 @@ pub(crate) fn labelled(name: &str, label: &str, object: Value) -> Value {
     Value::Object(labelled)
 }
 
-/// Text as it is, nothing for null, lists and maps as JSON.
+/// Text as it is, nothing for null and for a list of nothing, other lists and maps as JSON.
 fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(list)) if list.is_empty() => String::new(),
         Some(value) => value.to_string(),
     }
 }
