@@ -46,6 +46,7 @@ fn each_phase_takes_as_long_as_the_origin_makes_it() {
     assert_about(&result, "service.p50_ms", 320.0);
     assert_eq!((&result["connect"]["count"], &result["tls"]["count"]), (&4.into(), &0.into()));
     assert_eq!((&result["test"], &result["bytes"]), (&"http".into(), &(12 * 8).into()));
+    assert!(result["reordered"].is_null(), "connections have no order among them: {result}");
 }
 
 /// An origin that answers at once, but for request 50, to which it takes half a second.

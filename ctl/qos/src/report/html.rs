@@ -73,7 +73,7 @@ fn section(measurement: &Measurement, profile: &Profile) -> Markup {
                 (requests::panels(measurement))
                 div.panel.wide {
                     h3 { "Figures" }
-                    (tables::figures(&total, measurement.fairness()))
+                    (tables::figures(measurement, &total))
                 }
                 div.panel.wide {
                     h3 { "Grades" }

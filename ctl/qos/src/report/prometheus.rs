@@ -32,7 +32,7 @@ const METRICS: [Metric; 14] = [
         one(Some(row.duplicates as f64))
     }),
     ("selat_qos_reordered", "Answers that were overtaken (RFC 4737).", |row| {
-        one(Some(row.reordered as f64))
+        one(row.reordered.map(|count| count as f64))
     }),
     ("selat_qos_loss_ratio", "Lost / sent.", |row| one(row.loss_pct.map(|pct| pct / 100.0))),
     ("selat_qos_throughput_bits_per_second", "Payload received over the duration.", |row| {

@@ -63,8 +63,8 @@ pub struct Row {
     pub loss_pct: Option<f64>,
     /// Answers after the first to the same probe.
     pub duplicates: u64,
-    /// RFC 4737 §3.3.
-    pub reordered: u64,
+    /// RFC 4737 §3.3; `None` over connections, among which answers have no order to lose.
+    pub reordered: Option<u64>,
     /// Payload bytes of the first answers.
     pub bytes: u64,
     /// Total time, s.
@@ -117,7 +117,7 @@ impl Row {
             lost: analysis.lost,
             loss_pct: rounded(analysis.loss_pct),
             duplicates: analysis.duplicates,
-            reordered: analysis.reordered,
+            reordered: measurement.flow.is_none().then_some(analysis.reordered),
             bytes: analysis.bytes,
             duration_s: rounded(analysis.duration.map(|duration| duration.as_secs_f64())),
             throughput_bps: rounded(analysis.throughput_bps),

@@ -7,14 +7,17 @@ use crate::analysis::{Analysis, Distribution};
 use crate::grade::tiphon::Index;
 use crate::grade::y1541::{Basis, Y1541};
 use crate::grade::{Grades, Profile};
-use crate::report::{Condition, Row, TOTAL_CLIENT};
+use crate::report::{Condition, Measurement, Row, TOTAL_CLIENT};
 
 /// Every figure of all clients, with the formula or the source that it follows.
-pub(super) fn figures(total: &Analysis, fairness: Option<f64>) -> Markup {
-    let others = one_way(total).into_iter().chain(fairness.map(fair));
+pub(super) fn figures(measurement: &Measurement, total: &Analysis) -> Markup {
+    // Answers on several connections have no order.
+    let order = measurement.flow.is_none().then(|| reordered(total));
+    let timed = order.into_iter().chain(timed(total));
+    let others = one_way(total).into_iter().chain(measurement.fairness().map(fair));
     html! {
         dl.figures {
-            @for (name, value, formula) in counted(total).into_iter().chain(timed(total)).chain(others) {
+            @for (name, value, formula) in counted(total).into_iter().chain(timed).chain(others) {
                 div { dt { (name) span.muted { (formula) } } dd { (value) } }
             }
         }
@@ -37,7 +40,6 @@ fn counted(total: &Analysis) -> Vec<Figure> {
         ("Loss bursts", total.loss_runs.bursts.to_string(), "RFC 3611 §4.7.2, Gmin 16"),
         ("Duplicates", total.duplicates.to_string(), "answers after the first"),
         ("Lost on the way", direction(total), "by the reflector's count"),
-        ("Reordered", reordered(total), "RFC 4737 §3.3, extent §4.2.2"),
         ("Throughput", bit_rate(total.throughput_bps), "payload received × 8 / total time"),
     ]
 }
@@ -70,11 +72,12 @@ fn direction(total: &Analysis) -> String {
     })
 }
 
-fn reordered(total: &Analysis) -> String {
-    match total.reordering.extent_max {
+fn reordered(total: &Analysis) -> Figure {
+    let value = match total.reordering.extent_max {
         Some(extent) => format!("{}, extent up to {extent}", total.reordered),
         None => total.reordered.to_string(),
-    }
+    };
+    ("Reordered", value, "RFC 4737 §3.3, extent §4.2.2")
 }
 
 fn steps(total: &Analysis) -> String {
