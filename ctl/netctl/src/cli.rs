@@ -55,8 +55,8 @@ pub(crate) struct Global {
     /// How to show what comes of it
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
     pub(crate) output: Format,
-    /// How long to wait, such as 500ms or 2s: for a daemon (5s), for a response (30s), or for
-    /// the last replies of a UDP test (2s)
+    /// How long to wait, such as 500ms or 2s: for a daemon (5s), for a response (30s), for a
+    /// probe beside TCP load (10s), or for the last replies of a UDP test (2s)
     #[arg(long, global = true, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) timeout: Option<Duration>,
 }

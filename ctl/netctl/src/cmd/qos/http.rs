@@ -45,7 +45,7 @@ nobody used before. It tells hits from misses by Cache-Status (RFC 9211), and gi
 the medians with its 95 % interval (bootstrap) and the p-value of the Mann-Whitney U test. Whatever
 it asked for may stay in the cache until it is stale.
 
---timeout is for a whole request (30s). A status of 400 or more counts as lost. Ctrl-C ends the test
+--timeout is for a whole request, connecting included (30s). A status of 400 or more counts as lost. Ctrl-C ends the test
 early and shows what was measured. Ends with 1 where no request succeeded, 3 where nobody listens.";
 
 /// Requests, where neither a number nor a time is given.

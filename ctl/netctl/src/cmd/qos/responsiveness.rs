@@ -40,7 +40,8 @@ What differs from the draft: an interval is 1s unless --interval says 5s, over h
 for requests among the load, as the draft allows. Confidence is low where there was no time for 4
 intervals, medium where it did not become stable, else high.
 
-The server must be a websrvd that offers something to measure against: see netctl qos tcp --help.
+--timeout is for each round trip, and for each step of connecting (10s): what takes longer counts as
+lost. The server must be a websrvd that offers something to measure against: see netctl qos tcp --help.
 Ctrl-C ends the test early and shows what was measured. Ends with 3 where nobody listens.";
 
 /// Measure responsiveness under load, in round trips a minute (RPM)

@@ -35,7 +35,8 @@ own, first on the idle path (2s), then beside the load. What the kernel knows of
 asked ten times a second: segments sent again and the congestion window are known to the side that
 sends, so of uploads only.
 
-Ctrl-C ends the test early and shows what was measured. Ends with 3 where nobody listens.";
+--timeout is for each of these requests, and for each step of connecting (10s): one that takes longer
+counts as lost. Ctrl-C ends the test early and shows what was measured. Ends with 3 where nobody listens.";
 
 /// Measure goodput over TCP, and latency under load
 #[derive(Debug, clap::Args)]
