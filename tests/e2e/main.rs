@@ -24,6 +24,7 @@ mod parts;
 mod qos;
 mod qos_http;
 mod qos_tcp;
+mod qos_tls;
 mod relay;
 mod reload;
 mod remote;

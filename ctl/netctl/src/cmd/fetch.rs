@@ -19,7 +19,7 @@ use self::report::{Repeated, Single, head_page, tail_page};
 use self::sink::Sink;
 use crate::cli::Global;
 use crate::exit::{Exit, Misuse};
-use crate::http::HttpUrl;
+use crate::http::{HttpUrl, TrustArgs};
 use crate::output::{Format, Output};
 
 const EXAMPLES: &str = "\
@@ -30,7 +30,7 @@ Examples:
   netctl fetch -O - http://127.0.0.1:8080/a.json | jq .
   netctl fetch -H 'Cache-Control: no-cache' --no-body http://127.0.0.1:8080/
 
-Phases: dns (looking up the host), connect (TCP), request (until its last byte left), first byte
+Phases: dns (looking up the host), connect (TCP, and TLS for https), request (until its last byte left), first byte
 (waiting for the response), body (from its first byte to its last). HTTP/1.1, a new connection
 for each request. A body is shown up to 64 KiB, and only if it is text; -O keeps all of any.";
 
@@ -41,7 +41,7 @@ pub(crate) const STEP_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// What to fetch: http://HOST[:PORT]/PATH
+    /// What to fetch: http:// or https://HOST[:PORT]/PATH
     url: HttpUrl,
     /// Write the body to this file; - writes it to standard output and the rest beside it
     #[arg(short = 'O', long = "out", value_name = "FILE")]
@@ -62,6 +62,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     #[arg(conflicts_with = "file")]
     repeat: Option<u32>,
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 impl Args {
@@ -114,7 +116,7 @@ async fn single(
     limit: Duration,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<http::StatusCode> {
-    let started = Started::open(&args.url, &args.method(), &args.header_map(), limit).await?;
+    let started = begin(args, limit).await?;
     if output.format != Format::Table {
         let mut sink = Sink::aside(args.file.as_deref())?;
         let fetched = started.finish(&mut sink, output.console).await?;
@@ -145,17 +147,21 @@ fn write(output: &mut Output<'_, '_>, beside: bool, text: String) -> anyhow::Res
     output.console.print(&text)
 }
 
+async fn begin(args: &Args, limit: Duration) -> anyhow::Result<Started> {
+    let (method, headers, trust) = (args.method(), args.header_map(), args.trust.trust());
+    Started::open(&args.url, &method, &headers, &trust, limit).await
+}
+
 async fn repeat(
     args: &Args,
     times: u32,
     limit: Duration,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<http::StatusCode> {
-    let (method, headers) = (args.method(), args.header_map());
     let mut repeated = Repeated(Vec::new());
     let mut result = Ok(http::StatusCode::OK);
     for _ in 0..times {
-        match once(&args.url, &method, &headers, limit, output).await {
+        match once(args, limit, output).await {
             Ok(fetched) => {
                 result = Ok(fetched.status);
                 repeated.0.push(fetched);
@@ -173,13 +179,11 @@ async fn repeat(
 }
 
 async fn once(
-    url: &HttpUrl,
-    method: &Method,
-    headers: &HeaderMap,
+    args: &Args,
     limit: Duration,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Fetched> {
-    let started = Started::open(url, method, headers, limit).await?;
+    let started = begin(args, limit).await?;
     started.finish(&mut Sink::nowhere(), output.console).await
 }
 

@@ -18,7 +18,7 @@ const PROGRESS_BYTES_MIN: u64 = 1 << 20;
 pub(super) struct Phases {
     /// Looking up the host; none where the URL has an address.
     pub(super) dns: Option<Duration>,
-    /// Until the connection was there.
+    /// Until the connection was there, with TLS over https.
     pub(super) connect: Duration,
     /// Until the last byte of the request had left.
     pub(super) request: Duration,
@@ -62,10 +62,11 @@ impl Started {
         url: &HttpUrl,
         method: &Method,
         headers: &HeaderMap,
+        trust: &Trust,
         limit: Duration,
     ) -> anyhow::Result<Self> {
         let began_at = Instant::now();
-        let tls = |protocol| Tls::new(&Trust::System, protocol);
+        let tls = |protocol| Tls::new(trust, protocol);
         let dialer = Dialer::to(url, Protocol::Http1, tls, limit).await?;
         let mut connection = dialer.dial().await?;
         let connected_at = Instant::now();
