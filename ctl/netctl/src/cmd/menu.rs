@@ -23,7 +23,10 @@ Examples:
 
 Questions: 1 asks for host, HTTP port and UDP port; 2 for a path; 3 for the number of probes; 4
 for the number of clients; 5 for the lowest and the highest rate; 6 asks nothing; 7 asks for a file
-that --raw wrote; 8 for two of them; 9 for the number of requests and their rate. An empty answer takes what is proposed.";
+that --raw wrote; 8 for two of them; 9 for the number of requests and their rate; 10 for throughput or responsiveness, and for
+how long. An empty answer takes what is proposed.";
+/// What websrvd measures below, where its configuration is as the examples have it.
+const MEASURED_PATH: &str = "/.well-known/nq";
 
 /// Choose from a menu: proxy address, HTTP request, QoS tests, results that were kept
 #[derive(Debug, clap::Args)]
@@ -46,11 +49,12 @@ enum Choice {
     Report,
     Compare,
     Http,
+    Tcp,
     Quit,
 }
 
 impl Choice {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Proxy,
         Self::Fetch,
         Self::Udp,
@@ -60,6 +64,7 @@ impl Choice {
         Self::Report,
         Self::Compare,
         Self::Http,
+        Self::Tcp,
         Self::Quit,
     ];
 
@@ -74,6 +79,7 @@ impl Choice {
             Self::Report => "7  Show a kept run again",
             Self::Compare => "8  Compare two kept runs",
             Self::Http => "9  Requests at a steady rate, hits against misses",
+            Self::Tcp => "10 What TCP carries, or how responsive the path stays",
             Self::Quit => "q  Quit",
         }
     }
@@ -89,6 +95,7 @@ impl Choice {
             "7" => Self::Report,
             "8" => Self::Compare,
             "9" => Self::Http,
+            "10" => Self::Tcp,
             "0" | "q" | "quit" | "exit" => Self::Quit,
             _ => return None,
         })
@@ -124,6 +131,7 @@ pub(crate) async fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Resul
             Choice::Udp => udp_test(&proxy, args, console)?,
             Choice::Clients => clients(&proxy, args, console)?,
             Choice::Http => requests(&proxy, console)?,
+            Choice::Tcp => streams(&proxy, args, console)?,
             Choice::Sweep => sweep(&proxy, console)?,
             Choice::Calibrate => words(&["qos", "calibrate"]),
             Choice::Report => words(&["qos", "report", &ask_file("Run", "monday.json", console)?]),
@@ -190,6 +198,15 @@ fn requests(proxy: &Proxy, console: &mut Console<'_>) -> anyhow::Result<Vec<Stri
     Ok(words(&run))
 }
 
+fn streams(proxy: &Proxy, args: &Args, console: &mut Console<'_>) -> anyhow::Result<Vec<String>> {
+    let measure = ask_one_of("Measure", ["throughput", "responsiveness"], console)?;
+    let test = if measure == "throughput" { "tcp" } else { "responsiveness" };
+    let duration = format!("{}s", ask_number("Seconds, each way", 10_u32, console)?);
+    let url = format!("http://{}{MEASURED_PATH}", proxy.authority(proxy.http_port));
+    let csv = args.csv.to_string_lossy();
+    Ok(words(&["qos", test, &url, "--duration", &duration, "--csv", &csv]))
+}
+
 fn sweep(proxy: &Proxy, console: &mut Console<'_>) -> anyhow::Result<Vec<String>> {
     let target = proxy.authority(proxy.udp_port);
     let from = ask_number("From, probes a second", 100_u32, console)?.to_string();
@@ -222,6 +239,23 @@ where
             Err(_) => {
                 console.note(&format!("{answer:?} does not fit: a number such as {proposed}"))
             }
+        }
+    }
+}
+
+/// Asks until the answer is one of `known`, of which the first is proposed, or the input ends.
+fn ask_one_of(
+    text: &str,
+    known: [&'static str; 2],
+    console: &mut Console<'_>,
+) -> anyhow::Result<&'static str> {
+    let [proposal, other] = known;
+    let text = format!("{text}, {proposal} or {other}");
+    loop {
+        let answer = ask(&Question { text: &text, proposal }, console)?;
+        match known.into_iter().find(|word| word.eq_ignore_ascii_case(&answer)) {
+            Some(word) => return Ok(word),
+            None => console.note(&format!("{answer:?} does not fit: {proposal} or {other}")),
         }
     }
 }

@@ -54,10 +54,29 @@ fn tests_that_came_later_can_be_chosen_too() {
 }
 
 #[test]
+fn streams_and_responsiveness_are_one_choice_that_asks_which() {
+    let web = web(&[]);
+    let directory = tempfile::tempdir().unwrap();
+    let csv = directory.path().join("qos_result.csv");
+    let csv = csv.to_str().unwrap();
+    let base = format!("http://{web}/.well-known/nq");
+    let script = format!("1\n\n{}\n\n10\n\n3\n10\nboth\nResponsiveness\n\nq\n", web.port());
+    let ran = netctl_with_input(&["menu", "--csv", csv], &script);
+    assert_eq!(ran.exit, Exit::Success, "{ran:?}");
+    for command in [
+        format!("$ netctl qos tcp {base} --duration 3s --csv {csv}\n"),
+        format!("$ netctl qos responsiveness {base} --duration 10s --csv {csv}\n"),
+    ] {
+        assert_has(&ran.out, &[&command]);
+    }
+    assert_has(&ran.notes, &["\"both\" does not fit: throughput or responsiveness"]);
+}
+
+#[test]
 fn answers_that_make_no_sense_are_asked_for_again() {
     let ran = netctl_with_input(&["menu"], "dance\n1\n\nport\n8081\n70000\n9091\n0\n");
     assert_eq!(ran.exit, Exit::Success);
-    assert_has(&ran.notes, &["\"dance\" is none of 1 to 9 and q"]);
+    assert_has(&ran.notes, &["\"dance\" is none of 1 to 10 and q"]);
     assert_has(&ran.notes, &["\"port\" does not fit", "\"70000\" does not fit"]);
     assert_has(&ran.out, &["The proxy is 127.0.0.1, HTTP on 8081, UDP on 9091."]);
 }

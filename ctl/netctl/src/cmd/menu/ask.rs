@@ -48,7 +48,7 @@ pub(super) fn choose(console: &mut Console<'_>) -> anyhow::Result<Choice> {
         console.print("\n")?;
         match Choice::of_answer(&answer.to_lowercase()) {
             Some(choice) => return Ok(choice),
-            None => console.note(&format!("{answer:?} is none of 1 to 9 and q")),
+            None => console.note(&format!("{answer:?} is none of 1 to 10 and q")),
         }
     }
 }
