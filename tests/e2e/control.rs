@@ -66,11 +66,15 @@ fn events_tell_of_a_purge_and_who_asked() {
         let mut events = client.watch_events(WatchEventsRequest {}).await.unwrap().into_inner();
         let url = system.proxyd.url("/");
         let netctl = system.netctl.clone();
-        let purge = tokio::task::spawn_blocking(move || netctl.text(&["cache", "purge", &url]));
+        let purge = tokio::task::spawn_blocking(move || {
+            assert!(!netctl.text(&["fetch", "--fail", &url]).is_empty());
+            netctl.text(&["cache", "purge", &url])
+        });
         purge.await.unwrap();
         let event = timeout(PATIENCE, events.next()).await.unwrap().unwrap().unwrap();
         assert_eq!(event.kind, "purged");
         assert!(event.actor.starts_with("uid="), "{event:?}");
+        assert!(event.message.starts_with("1 variant removed: "), "{event:?}");
     });
 }
 

@@ -65,7 +65,8 @@ impl Purge {
             (_, true) => EventKind::Flushed,
             (_, false) => EventKind::Purged,
         };
-        events.tell(kind, actor, format!("{variants} variants {mode}: {selection}"));
+        let noun = if variants == 1 { "variant" } else { "variants" };
+        events.tell(kind, actor, format!("{variants} {noun} {mode}: {selection}"));
     }
 }
 

@@ -20,6 +20,7 @@ fn a_good_path_is_shown_with_every_measure_and_a_sentence() {
     let text = udp(&Echo::start(0), &[]).text();
     assert_has(&text, &["20 probes", "loss", "latency", "jitter", "throughput", "p95", "bit/s"]);
     assert_has(&text, &["voice call", "MOS", "TIPHON", "all 20 were answered"]);
+    assert_has(&text, &["ms, loss 0; too few packets"]);
 }
 
 #[test]

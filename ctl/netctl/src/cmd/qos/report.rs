@@ -265,9 +265,10 @@ fn objectives(y1541: &Y1541) -> String {
         Basis::RoundTrip => "round trip",
     };
     let doubt = if y1541.is_sound() { "" } else { "; too few packets to be sure" };
+    let loss = if y1541.iplr > 0.0 { format!("{:.1e}", y1541.iplr) } else { "0".to_owned() };
     format!(
-        "Y.1541, {basis}: mean {:.3}, IPDV {:.3} ms, loss {:.1e}{doubt}",
-        y1541.iptd_ms, y1541.ipdv_ms, y1541.iplr
+        "Y.1541, {basis}: mean {:.3}, IPDV {:.3} ms, loss {loss}{doubt}",
+        y1541.iptd_ms, y1541.ipdv_ms
     )
 }
 
