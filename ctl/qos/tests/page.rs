@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use selat_qos::bulk::{BulkRun, Interval, Look, Probe, ProbeKind, StreamRun, TcpInfo, Way};
 use selat_qos::grade::Profile;
 use selat_qos::http::Verdict;
 use selat_qos::load::{Exchange, LoadRun, Outcome};
 use selat_qos::report::{Condition, Flow, Measurement, Series, Test, html};
+use selat_qos::responsiveness::Confidence;
 use selat_qos::sample::Sample;
 
 fn samples(count: u32, is_lost: impl Fn(u32) -> bool) -> Vec<Sample> {
@@ -161,4 +163,133 @@ fn what_a_cache_saves_is_drawn_with_its_interval() {
     let page = html(&[measurement], &Profile::default());
     assert!(page.contains("+7.000 (+7.000 to +7.000)") && page.contains("What the cache saves"));
     assert!(page.contains("class=\"curve run2\"") && page.contains("What the time is made of"));
+}
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// Streams for `seconds` after a second without load, looked at ten times in each.
+fn streams(ways: &[Way], seconds: u64) -> BulkRun {
+    let end = 1_000 + seconds * 1_000;
+    let look = |tick: u64| Look {
+        at: ms(1_000 + tick * 100),
+        info: TcpInfo {
+            rtt: ms(20 + tick % 7),
+            min_rtt: Some(ms(20)),
+            receiver_rtt: Some(ms(30)),
+            cwnd: 10 + tick as u32 % 50,
+            mss: 1_448,
+            retransmits: tick as u32 / 10,
+            acked_bytes: Some(tick * 10_000),
+            sent_bytes: Some(tick * 10_000),
+            resent_bytes: Some(tick * 100),
+            delivery_rate: None,
+            out_of_order: None,
+        },
+    };
+    let stream = |(way, began_at)| StreamRun {
+        way,
+        began_at,
+        bytes: 1,
+        looks: (0..seconds * 10).map(look).collect(),
+    };
+    let begun = [ms(1_000), ms(3_000)];
+    let probe = |at: u64| Probe {
+        at: ms(at),
+        kind: if at % 200 == 0 { ProbeKind::Foreign } else { ProbeKind::Loaded },
+        connect: Some(ms(5)),
+        tls: None,
+        http: Some(ms(if at < 1_000 { 10 } else { 40 })),
+    };
+    BulkRun {
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        ways: ways.to_vec(),
+        loaded_at: ms(1_000),
+        counted_at: ms(2_000),
+        ended_at: ms(end),
+        intervals: (0..seconds * 10)
+            .map(|index| Interval {
+                ends_at: ms(1_100 + index * 100),
+                length: ms(100),
+                down_bytes: 1_250_000,
+                up_bytes: 250_000,
+                streams: 2,
+            })
+            .collect(),
+        streams: ways.iter().flat_map(|way| begun.map(|at| (*way, at))).map(stream).collect(),
+        probes: (0..end / 100).map(|tick| probe(tick * 100)).collect(),
+        failures: Vec::new(),
+        confidence: None,
+        is_cancelled: false,
+    }
+}
+
+fn page_of_streams(test: Test, run: BulkRun) -> String {
+    let measurement = Measurement {
+        test,
+        target: "http://192.0.2.1/.well-known/nq".to_owned(),
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        conditions: Vec::new(),
+        clients: vec![Series { client: "1".to_owned(), samples: samples(20, |_| false) }],
+        straight: None,
+        flow: Some(Flow::Tcp(run)),
+    };
+    html(&[measurement], &Profile::default())
+}
+
+#[test]
+fn streams_are_drawn_both_ways_with_what_the_kernel_knows_and_the_queue() {
+    let page = page_of_streams(Test::TcpBoth, streams(&[Way::Down, Way::Up], 10));
+    for part in [
+        "TCP both ways to http://192.0.2.1/",
+        "From the server 100 Mbit/s, between",
+        "To the server 20.0 Mbit/s, between",
+        "What is shaded is warm-up",
+        "<title>down</title>",
+        "<title>up</title>",
+        "Round trips by the kernel over time",
+        "Congestion window over time",
+        "Segments sent again, in all",
+        "Idle against loaded",
+        "The load adds +30.000 ms",
+        "All 20 were answered",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(!page.contains("Responsiveness, round trips"));
+}
+
+#[test]
+fn what_only_the_sender_knows_is_not_drawn_of_downloads() {
+    let page = page_of_streams(Test::TcpDown, streams(&[Way::Down], 10));
+    assert!(page.contains("the receiver takes it from how its window is used"), "{page}");
+    assert!(!page.contains("Congestion window over") && !page.contains("Segments sent again"));
+    assert!(!page.contains("<title>up</title>"));
+}
+
+#[test]
+fn responsiveness_is_shown_with_its_confidence_and_its_draft() {
+    let mut run = streams(&[Way::Down], 10);
+    run.confidence = Some([Confidence::High, Confidence::Medium]);
+    let page = page_of_streams(Test::RpmDown, run);
+    // Foreign: 60000 / ((5 + 40) / 2) = 2667; loaded: 60000 / 40 = 1500; their mean is 2083.
+    for part in [">2667<", ">1500<", ">2083<", ">good<", ">medium<", "in the goodput high"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(page.contains("By draft-ietf-ippm-responsiveness-09"));
+}
+
+#[test]
+fn an_hour_of_streams_makes_a_page_of_bounded_size() {
+    let page = page_of_streams(Test::TcpBoth, streams(&[Way::Down, Way::Up], 3_600));
+    assert!(page.len() < 200_000, "{}", page.len());
+}
+
+#[test]
+fn streams_that_carried_nothing_leave_a_whole_page() {
+    let mut run = streams(&[Way::Down, Way::Up], 0);
+    run.probes.clear();
+    let page = page_of_streams(Test::TcpBoth, run);
+    assert!(page.ends_with("</html>") && !page.contains("NaN") && !page.contains("inf "), "{page}");
 }

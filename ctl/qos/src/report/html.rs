@@ -7,6 +7,7 @@ mod number;
 mod overlaid;
 mod plots;
 mod requests;
+mod streams;
 mod tables;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
@@ -55,8 +56,16 @@ fn title(measurements: &[Measurement]) -> String {
     }
 }
 
-fn name(test: Test) -> String {
-    test.to_string().to_uppercase()
+fn name(test: Test) -> &'static str {
+    match test {
+        Test::Udp => "UDP",
+        Test::Http => "HTTP",
+        Test::TcpDown => "TCP down",
+        Test::TcpUp => "TCP up",
+        Test::TcpBoth => "TCP both ways",
+        Test::RpmDown => "Responsiveness down",
+        Test::RpmUp => "Responsiveness up",
+    }
 }
 
 fn section(measurement: &Measurement, profile: &Profile) -> Markup {
@@ -69,6 +78,7 @@ fn section(measurement: &Measurement, profile: &Profile) -> Markup {
             p.verdict { (verdict(measurement.test, &total, &grades)) }
             (tiles(measurement.test, &total, &grades))
             div.grid {
+                (streams::panels(measurement))
                 (drawings(measurement, &total))
                 (requests::panels(measurement))
                 div.panel.wide {

@@ -34,8 +34,13 @@ fn first(test: Test, analysis: &Analysis) -> Option<String> {
     let loss = loss(analysis)?;
     Some(match fitness::of(test, analysis) {
         Some(fitness) => format!("{}; {loss}.", fitness.sentence(unseen_pct(analysis).is_some())),
-        None => format!("{loss}."),
+        None => format!("{}.", capitalized(&loss)),
     })
+}
+
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// How much may be lost on a path of which no loss was seen, %, where that is worth a word.

@@ -6,12 +6,14 @@ mod cloud;
 mod losses;
 mod overlay;
 mod shares;
+mod streams;
 
 pub(super) use self::boxes::{BOXES, boxes};
 pub(super) use self::cloud::{DOTS_MAX, over_time, steps};
 pub(super) use self::losses::{loss_strip, worst_runs};
 pub(super) use self::overlay::{Curve, OVERLAID_MAX, overlay};
 pub(super) use self::shares::{cumulative, histogram};
+pub(super) use self::streams::{goodput, repeats, round_trips, windows};
 use crate::analysis::{Distribution, ms};
 
 /// One slow answer must not squeeze all others: where the slowest took more than so many times the

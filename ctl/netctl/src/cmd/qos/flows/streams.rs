@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use selat_qos::analysis::ms;
 use selat_qos::bulk::{BulkFigures, BulkRun, Goodput, Interval};
-use selat_qos::responsiveness::{Confidence, class};
+use selat_qos::responsiveness::class;
 
 use super::{percentiles, row};
 use crate::output::{Cell, Column, Grid, Page, Tone, unit};
@@ -148,15 +148,7 @@ fn responsiveness(run: &BulkRun, figures: &BulkFigures) -> Option<String> {
         part("foreign", found.foreign_rpm),
         part("loaded", found.loaded_rpm),
         class(found.rpm),
-        word(confidence),
-        word(goodput),
+        confidence.as_str(),
+        goodput.as_str(),
     ))
-}
-
-fn word(confidence: Confidence) -> &'static str {
-    match confidence {
-        Confidence::Low => "low",
-        Confidence::Medium => "medium",
-        Confidence::High => "high",
-    }
 }

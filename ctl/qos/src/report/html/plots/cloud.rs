@@ -89,7 +89,8 @@ pub(in crate::report::html) fn steps(clients: &[Series]) -> Option<Markup> {
     Some(plot("Step of latency from one answer to the next", &said, &content))
 }
 
-fn cloud(points: &[Point], y: &Scale) -> Markup {
+/// Values at positions of the time axis.
+pub(super) fn cloud(points: &[Point], y: &Scale) -> Markup {
     if points.len() <= DOTS_MAX {
         return html! { path.dots d=(dots(points, y)) {} };
     }
