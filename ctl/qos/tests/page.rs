@@ -197,7 +197,7 @@ fn streams(ways: &[Way], seconds: u64) -> BulkRun {
     let begun = [ms(1_000), ms(3_000)];
     let probe = |at: u64| Probe {
         at: ms(at),
-        kind: if at % 200 == 0 { ProbeKind::Foreign } else { ProbeKind::Loaded },
+        kind: if at.is_multiple_of(200) { ProbeKind::Foreign } else { ProbeKind::Loaded },
         connect: Some(ms(5)),
         tls: None,
         http: Some(ms(if at < 1_000 { 10 } else { 40 })),

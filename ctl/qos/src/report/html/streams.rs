@@ -18,12 +18,12 @@ pub(super) fn panels(measurement: &Measurement) -> Markup {
     let Some(Flow::Tcp(run)) = &measurement.flow else { return html! {} };
     let figures = BulkFigures::of(run);
     html! {
+        @if run.confidence.is_some() { div.panel.wide { (responsiveness(run, &figures)) } }
         @if let Some(drawing) = plots::goodput(run) {
             (figure("Goodput over time", &drawing, &carried(run, &figures)))
         }
         (idle_and_loaded(&figures))
         (kernel(run, &figures))
-        @if run.confidence.is_some() { div.panel.wide { (responsiveness(run, &figures)) } }
     }
 }
 
