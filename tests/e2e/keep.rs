@@ -30,8 +30,7 @@ fn no_request_and_no_datagram_of_a_session_is_lost_over_restarts() {
     let mut proxyd = service.start();
     let flow = Flow::start(service.udp());
     let http = service.http();
-    let loads =
-        [Reuse::KeepAlive, Reuse::Never].map(|reuse| Load::start(http, "/", "hello", reuse, 1));
+    let loads = Reuse::ALL.map(|reuse| Load::start(http, "/", "hello", reuse, 1));
     flow.wait_for_more(10);
     let before = Service::sessions(&proxyd);
     for _ in 0..RESTARTS {
@@ -50,6 +49,7 @@ fn no_request_and_no_datagram_of_a_session_is_lost_over_restarts() {
     for load in loads {
         let tally = load.stop();
         assert_eq!((tally.failed, tally.unconnected), (Vec::new(), 0), "after {} good", tally.ok);
+        assert!(tally.connections > RESTARTS as u64, "each instance has its own connections");
     }
     let sources = upstream.sources();
     assert_eq!(sources.len(), 1, "the upstream sees one client: {sources:?}");

@@ -1,35 +1,50 @@
 //! Configurations that change under load.
 
-use std::{fs, net::SocketAddr, path::Path};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use rustix::process::Signal;
-use selat_tests::{Client, Daemon, Load, Netctl, Origin, Reply, Reuse};
+use selat_tests::{Client, Daemon, Flow, Load, Netctl, Origin, Reply, Reuse, Upstream};
 use serde_json::Value;
 
-const RELOADS: usize = 6;
+const RELOADS: usize = 20;
+
+/// Time for all of them, with the load that goes on meanwhile.
+const TOGETHER: Duration = Duration::from_secs(60);
 
 /// The status of one daemon.
 fn status(netctl: &Netctl, daemon: &str) -> Value {
     netctl.json(&["status", daemon])[daemon].clone()
 }
 
-/// Reloads again and again between two configurations while old and new connections ask.
-fn reload_under_load(daemon: &Daemon, name: &str, configurations: [&str; 2]) {
+/// Reloads again and again between two configurations while old and new connections ask, and datagrams come to the
+/// address of `udp`.
+fn reload_under_load(daemon: &Daemon, name: &str, udp: &str, configurations: [&str; 2]) {
     let netctl = Netctl::new().websrvd(daemon).proxyd(daemon);
     let address = daemon.address("http");
-    let loads =
-        [Reuse::KeepAlive, Reuse::Never].map(|reuse| Load::start(address, "/", "hello", reuse, 4));
+    let flow = Flow::start(daemon.address(udp));
+    let loads = Reuse::ALL.map(|reuse| Load::start(address, "/", "hello", reuse, 2));
+    let begun = Instant::now();
     for round in 0..RELOADS {
-        loads.iter().for_each(|load| load.wait_for_more(50));
+        flow.wait_for_more(10);
+        loads.iter().for_each(|load| load.wait_for_more(20));
         daemon.rewrite_config(configurations[(round + 1) % 2]);
         let applied = netctl.json(&["reload", name]);
         assert_eq!(applied[name]["config_generation"], Value::from(round + 2), "{applied}");
     }
+    assert!(begun.elapsed() < TOGETHER, "{:?}", begun.elapsed());
     for load in loads {
-        load.wait_for_more(50);
+        load.wait_for_more(20);
         let tally = load.stop();
         assert_eq!((tally.failed, tally.unconnected), (Vec::new(), 0), "after {} good", tally.ok);
     }
+    flow.wait_for_more(10);
+    let (sent, lost) = flow.stop();
+    assert_eq!(lost, [] as [u64; 0], "of {sent}");
 }
 
 fn site() -> tempfile::TempDir {
@@ -48,30 +63,37 @@ fn websrvd_loses_no_request_while_a_listener_comes_and_goes() {
     let one = websrvd_config(site.path(), "http = [\"127.0.0.1:0\"]");
     let two = websrvd_config(site.path(), "http = [\"127.0.0.1:0\", \"127.0.0.2:0\"]");
     let websrvd = Daemon::websrvd().config(&one).start();
-    reload_under_load(&websrvd, "websrvd", [&one, &two]);
+    reload_under_load(&websrvd, "websrvd", "echo", [&one, &two]);
 }
 
 fn proxyd_config(origin: SocketAddr, more: &str) -> String {
     format!("origin = \"http://{origin}\"\nudp = []\n{more}\n")
 }
 
+/// One that relays to `upstream`, too.
+fn relaying_config(origin: SocketAddr, upstream: &Upstream, http: &str) -> String {
+    let upstream = upstream.address();
+    format!("origin = \"http://{origin}\"\nudp = [\"127.0.0.1:0={upstream}\"]\nhttp = [{http}]\n")
+}
+
 #[test]
 fn proxyd_loses_no_request_while_a_listener_comes_and_goes() {
-    let origin = Origin::with("/", Reply::fresh("hello"));
-    let one = proxyd_config(origin.address(), "http = [\"127.0.0.1:0\"]");
-    let two = proxyd_config(origin.address(), "http = [\"127.0.0.1:0\", \"127.0.0.2:0\"]");
+    let (upstream, origin) = (Upstream::start(), Origin::with("/", Reply::fresh("hello")));
+    let [one, two] = ["\"127.0.0.1:0\"", "\"127.0.0.1:0\", \"127.0.0.2:0\""]
+        .map(|http| relaying_config(origin.address(), &upstream, http));
     let proxyd = Daemon::proxyd().config(&one).start();
-    reload_under_load(&proxyd, "proxyd", [&one, &two]);
+    reload_under_load(&proxyd, "proxyd", "udp", [&one, &two]);
 }
 
 #[test]
 fn proxyd_loses_no_request_while_its_origin_changes() {
     let origins = [(); 2].map(|()| Origin::with("/", Reply::status(200).piece("hello")));
+    let upstream = Upstream::start();
     let [one, two] = origins
         .each_ref()
-        .map(|origin| proxyd_config(origin.address(), "http = [\"127.0.0.1:0\"]"));
+        .map(|origin| relaying_config(origin.address(), &upstream, "\"127.0.0.1:0\""));
     let proxyd = Daemon::proxyd().config(&one).start();
-    reload_under_load(&proxyd, "proxyd", [&one, &two]);
+    reload_under_load(&proxyd, "proxyd", "udp", [&one, &two]);
     assert!(origins.iter().all(|origin| origin.count("/") > 0));
 }
 

@@ -85,8 +85,7 @@ fn a_restart_on_inherited_sockets_loses_no_request() {
         Daemon::websrvd().args(["--root", root, "--echo", "127.0.0.1:0"]).inherit(passed).start()
     };
     let mut websrvd = start();
-    let loads =
-        [Reuse::KeepAlive, Reuse::Never].map(|reuse| Load::start(address, "/", "hello", reuse, 4));
+    let loads = Reuse::ALL.map(|reuse| Load::start(address, "/", "hello", reuse, 4));
     for _ in 0..3 {
         loads.iter().for_each(|load| load.wait_for_more(100));
         websrvd.terminate();

@@ -2,13 +2,16 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
+    net::{TcpListener, UdpSocket},
+    os::unix::{fs::PermissionsExt, net::UnixListener},
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use selat_tests::{
-    Client, Daemon, Flow, Gate, Load, Netctl, Origin, Reply, Reuse, Service, Upstream, binary,
+    Client, Daemon, Descriptor, Flow, Gate, Load, Netctl, Origin, Reply, Reuse, Service, Upstream,
+    binary,
 };
 
 const UPGRADES: usize = 20;
@@ -20,14 +23,56 @@ fn hello() -> Origin {
     Origin::with("/", Reply::fresh("hello"))
 }
 
+/// Ends the clients, each of which has had to do with more than one process, and none with a failure.
+fn nothing_lost(loads: [Load; 3], flow: Flow) {
+    for load in loads {
+        load.wait_for_more(20);
+        let tally = load.stop();
+        assert_eq!((tally.failed, tally.unconnected), (Vec::new(), 0), "after {} good", tally.ok);
+        assert!(tally.connections > 2, "{}: nobody was told to go elsewhere", tally.connections);
+    }
+    flow.wait_for_more(10);
+    let (sent, lost) = flow.stop();
+    assert_eq!(lost, [] as [u64; 0], "of {sent}");
+}
+
+#[test]
+fn nothing_is_lost_over_upgrades_of_websrvd() {
+    let directory = Arc::new(tempfile::tempdir().unwrap());
+    fs::create_dir(directory.path().join("websrvd")).unwrap();
+    fs::write(directory.path().join("index.html"), "hello").unwrap();
+    let control = UnixListener::bind(directory.path().join("websrvd/control.sock")).unwrap();
+    let (http, echo) =
+        (TcpListener::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+    let (http_address, echo_address) = (http.local_addr().unwrap(), echo.local_addr().unwrap());
+    let mut websrvd = Daemon::websrvd()
+        .in_directory(&directory)
+        .args(["--root", directory.path().to_str().unwrap()])
+        .inherit(Descriptor::new("control", control))
+        .inherit(Descriptor::new("http", http))
+        .inherit(Descriptor::new("echo", echo))
+        .start();
+    let flow = Flow::start(echo_address);
+    let loads = Reuse::ALL.map(|reuse| Load::start(http_address, "/", "hello", reuse, 2));
+    for _ in 0..UPGRADES {
+        flow.wait_for_more(10);
+        loads.iter().for_each(|load| load.wait_for_more(20));
+        let before = websrvd.process().pid();
+        let upgraded = websrvd.upgrade();
+        assert_eq!(upgraded["previous_pid"], before, "{upgraded}");
+        assert_ne!(upgraded["pid"], before, "{upgraded}");
+    }
+    let _ = websrvd.upgrade_to_its_end();
+    nothing_lost(loads, flow);
+}
+
 #[test]
 fn nothing_is_lost_over_upgrades() {
     let (upstream, origin) = (Upstream::start(), hello());
     let service = Service::new(&upstream, &origin);
     let mut proxyd = service.start();
     let flow = Flow::start(service.udp());
-    let loads = [Reuse::KeepAlive, Reuse::Never]
-        .map(|reuse| Load::start(service.http(), "/", "hello", reuse, 2));
+    let loads = Reuse::ALL.map(|reuse| Load::start(service.http(), "/", "hello", reuse, 2));
     for _ in 0..UPGRADES {
         flow.wait_for_more(10);
         loads.iter().for_each(|load| load.wait_for_more(20));
@@ -38,14 +83,8 @@ fn nothing_is_lost_over_upgrades() {
         assert_eq!(upgraded["version"], env!("CARGO_PKG_VERSION"));
         assert_eq!(upgraded["sessions"], 1, "{upgraded}");
     }
-    for load in loads {
-        load.wait_for_more(20);
-        let tally = load.stop();
-        assert_eq!((tally.failed, tally.unconnected), (Vec::new(), 0), "after {} good", tally.ok);
-    }
-    flow.wait_for_more(10);
-    let (sent, lost) = flow.stop();
-    assert_eq!(lost, [] as [u64; 0], "of {sent}");
+    let _ = proxyd.upgrade_to_its_end();
+    nothing_lost(loads, flow);
     assert_eq!(upstream.sources().len(), 1, "the upstream sees one client all along");
 }
 

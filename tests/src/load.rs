@@ -1,5 +1,7 @@
 //! Clients that ask without pause in the background while a test does something to the daemons.
 
+mod http2;
+
 use std::{
     net::SocketAddr,
     sync::{
@@ -19,6 +21,14 @@ pub enum Reuse {
     KeepAlive,
     /// For one request.
     Never,
+    /// HTTP/2 with prior knowledge (RFC 9113 §3.3), several requests at a time, until the server says that it goes
+    /// away.
+    Http2,
+}
+
+impl Reuse {
+    /// Every way there is to ask.
+    pub const ALL: [Self; 3] = [Self::KeepAlive, Self::Never, Self::Http2];
 }
 
 /// What came of the requests.
@@ -28,6 +38,8 @@ pub struct Tally {
     pub ok: u64,
     /// The others, each with its story.
     pub failed: Vec<String>,
+    /// Connections that were made.
+    pub connections: u64,
     /// Connections that could not be made.
     pub unconnected: u64,
 }
@@ -71,7 +83,10 @@ impl Load {
         });
         let run = |_| {
             let shared = Arc::clone(&shared);
-            thread::spawn(move || shared.run())
+            thread::spawn(move || match reuse {
+                Reuse::KeepAlive | Reuse::Never => shared.run(),
+                Reuse::Http2 => http2::run(&shared),
+            })
         };
         let clients = (0..clients).map(run).collect();
         Self { shared, clients }
@@ -114,7 +129,10 @@ impl Shared {
             let mut client = match connection.take() {
                 Some(client) => client,
                 None => match Client::try_connect(self.address) {
-                    Ok(client) => client,
+                    Ok(client) => {
+                        self.change(|tally| tally.connections += 1);
+                        client
+                    }
                     Err(_) => {
                         self.change(|tally| tally.unconnected += 1);
                         return;
@@ -130,8 +148,8 @@ impl Shared {
 
     fn ask(&self, client: &mut Client) -> Result<Response, ClientError> {
         match self.reuse {
-            Reuse::KeepAlive => client.get(&self.path),
             Reuse::Never => client.request("GET", &self.path, &[("connection", "close")]),
+            Reuse::KeepAlive | Reuse::Http2 => client.get(&self.path),
         }
     }
 

@@ -42,6 +42,12 @@ impl Upstream {
         Self { address, sources }
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Everybody who has sent something.
     #[must_use]
     pub fn sources(&self) -> BTreeSet<SocketAddr> {
