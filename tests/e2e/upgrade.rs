@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::Signal;
 use selat_tests::{
     Client, Daemon, Descriptor, Flow, Gate, Load, Netctl, Origin, Reply, Reuse, Service, Upstream,
     binary,
@@ -86,6 +87,38 @@ fn nothing_is_lost_over_upgrades() {
     let _ = proxyd.upgrade_to_its_end();
     nothing_lost(loads, flow);
     assert_eq!(upstream.sources().len(), 1, "the upstream sees one client all along");
+}
+
+#[test]
+fn a_signal_upgrades_as_netctl_does() {
+    let (upstream, origin) = (Upstream::start(), hello());
+    let service = Service::new(&upstream, &origin);
+    let mut proxyd = service.start();
+    let flow = Flow::start(service.udp());
+    flow.wait_for_more(10);
+    let before = proxyd.process().pid();
+    let told = proxyd.upgrade_by_signal();
+    assert!(told.contains("actor=signal"), "{told}");
+    assert_ne!(proxyd.process().pid(), before);
+    flow.wait_for_more(10);
+    let (sent, lost) = flow.stop();
+    assert_eq!(lost, [] as [u64; 0], "of {sent}");
+    assert_eq!(Client::connect(service.http()).get("/").unwrap().text(), "hello");
+    let again = proxyd.upgrade();
+    assert_eq!(again["sessions"], 1, "the session came along: {again}");
+}
+
+#[test]
+fn a_signal_that_asks_for_what_cannot_be_is_refused_in_the_log() {
+    let site = tempfile::tempdir().unwrap();
+    fs::write(site.path().join("index.html"), "hello").unwrap();
+    let websrvd = Daemon::serving(site.path()).start();
+    websrvd.process().signal(Signal::USR2);
+    let told = websrvd.process().wait_for_log("upgrade refused");
+    for part in ["actor=signal", "only sockets that the service manager passed in"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    assert_eq!(Client::connect(websrvd.address("http")).get("/").unwrap().text(), "hello");
 }
 
 #[test]

@@ -282,6 +282,15 @@ impl Daemon {
         self.upgrade_by(&["upgrade", self.program, "--wait"])
     }
 
+    /// The same by SIGUSR2; returns the line of the log that says so.
+    pub fn upgrade_by_signal(&mut self) -> String {
+        self.process.signal(Signal::USR2);
+        let told = self.process.wait_for_log("a new process took over");
+        let pid = told.split_whitespace().find_map(|word| word.strip_prefix("pid="));
+        self.process.follow(pid.unwrap().parse().unwrap());
+        told
+    }
+
     fn upgrade_by(&mut self, arguments: &[&str]) -> Value {
         let netctl = Netctl::new().websrvd(self).proxyd(self);
         let upgraded = netctl.json(arguments)[self.program].clone();

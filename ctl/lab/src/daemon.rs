@@ -13,8 +13,9 @@ use selat_runtime::last_good::LastGood;
 use selat_runtime::listen::Inherited;
 use selat_runtime::log::LogControl;
 use selat_runtime::process::{Begin, Launch, Origin, ProcessConfig};
+use selat_runtime::signals::SignalOrders;
 use selat_runtime::workers;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 /// A daemon that serves.
@@ -47,7 +48,6 @@ impl Running {
         let config = C::read(&sources)?;
         let shutdown = CancellationToken::new();
         let (ready, listening) = oneshot::channel();
-        let (_, reloads) = mpsc::channel(1);
         let launch = Launch {
             begin: Begin::OnDisk(sources.clone()),
             last_good: LastGood::nowhere(),
@@ -55,7 +55,7 @@ impl Running {
             sockets: Inherited::none(),
             log: log.clone(),
             shutdown: shutdown.clone(),
-            reloads,
+            signals: SignalOrders::default(),
             ready,
             origin: Origin::default(),
         };

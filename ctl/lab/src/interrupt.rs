@@ -28,9 +28,9 @@ pub(crate) fn watch() -> anyhow::Result<Interrupt> {
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         workers::control_plane(async move {
             match signals::listen(end) {
-                Ok((_reloads, signals)) => {
+                Ok((_, stopped_twice)) => {
                     let _ = tell.send(Ok(()));
-                    let _ = signals.await;
+                    let _ = stopped_twice.await;
                     at_once.cancel();
                 }
                 Err(error) => drop(tell.send(Err(error))),

@@ -98,7 +98,7 @@ where
     D: Daemon,
     E: From<LifeError>,
 {
-    let Launch { sources, begin, last_good, mut sockets, log, shutdown, reloads, ready, origin } =
+    let Launch { sources, begin, last_good, mut sockets, log, shutdown, signals, ready, origin } =
         launch;
     let Origin { program, successor } = origin;
     let workers = Workers::start(identity.program.name(), identity.threads);
@@ -154,7 +154,7 @@ where
         last_good: &last_good,
         remote,
         orders: queue,
-        reloads,
+        signals,
         shutdown,
         vitals,
         events,

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use selat_proto::{socket::Daemon, v1::Listener};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -20,7 +20,7 @@ use crate::{
     listen::Inherited,
     log::{self, LogControl},
     service::ServiceConfig,
-    signals::{self, ReloadSignal},
+    signals::{self, SignalOrders},
     succession::{Program, Successor},
     workers,
 };
@@ -40,8 +40,8 @@ pub struct Launch {
     pub log: LogControl,
     /// Cancelled when the daemon is to stop.
     pub shutdown: CancellationToken,
-    /// Requests to reload.
-    pub reloads: mpsc::Receiver<ReloadSignal>,
+    /// What signals order.
+    pub signals: SignalOrders,
     /// Told every bound socket once the daemon serves.
     pub ready: oneshot::Sender<Vec<Listener>>,
     /// What it was started as.
@@ -182,7 +182,7 @@ where
         let successor = successor.map(Successor::try_clone).transpose()?;
         let origin = Origin { program: program.ok(), successor };
         let shutdown = CancellationToken::new();
-        let (reloads, mut signals) = signals::listen(shutdown.clone())?;
+        let (signals, mut stopped_twice) = signals::listen(shutdown.clone())?;
         let (ready, listening) = oneshot::channel::<Vec<Listener>>();
         tokio::spawn(async move {
             if let Ok(listeners) = listening.await {
@@ -191,15 +191,15 @@ where
         });
         let Configured { sources, begin, last_good } = configured;
         let launch =
-            Launch { sources, begin, last_good, sockets, log, shutdown, reloads, ready, origin };
+            Launch { sources, begin, last_good, sockets, log, shutdown, signals, ready, origin };
         let ended = tokio::select! {
             ended = run(config, launch) => ended,
-            _ = &mut signals => {
+            _ = &mut stopped_twice => {
                 warn!("asked twice to stop: what is in flight is cut off");
                 Ok(())
             }
         };
-        signals.abort();
+        stopped_twice.abort();
         Ok::<_, Box<dyn Error>>(ended)
     })??;
     Ok(ended)

@@ -7,7 +7,7 @@ use std::{
 
 use selat_proto::v1::Listener;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     time::{self, Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ use crate::{
     notify,
     process::ProcessConfig,
     serve::Connections,
-    signals::ReloadSignal,
+    signals::{SignalOrder, SignalOrders},
     succession::{Predecessor, Program, SuccessionError},
 };
 
@@ -114,8 +114,8 @@ pub struct Supervision<'a, C> {
     pub remote: Remote,
     /// Orders of the control plane.
     pub orders: mpsc::Receiver<Order<C>>,
-    /// SIGHUPs.
-    pub reloads: mpsc::Receiver<ReloadSignal>,
+    /// What signals order.
+    pub signals: SignalOrders,
     /// Ends the supervision.
     pub shutdown: CancellationToken,
     /// What the daemon says of itself.
@@ -171,9 +171,10 @@ pub async fn supervise<D: Daemon>(
                     return end;
                 }
             }
-            Some(ReloadSignal) = supervision.reloads.recv() => {
-                // The log has what came of it.
-                let _ = supervision.reload(daemon, false, Actor::Signal);
+            order = supervision.signals.next() => {
+                if let ControlFlow::Break(end) = supervision.obey(daemon, order).await {
+                    return end;
+                }
             }
             _ = status.tick() => notify::status(&supervision.vitals.sentence()),
             _ = keeping.tick(), if supervision.keeper.is_some() => supervision.keep(daemon).await,
@@ -227,6 +228,21 @@ impl<C: fmt::Debug> Supervision<'_, C> {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Carries out what a signal orders; the log has what came of it.
+    async fn obey<D: Daemon<Command = C>>(
+        &mut self,
+        daemon: &mut D,
+        order: SignalOrder,
+    ) -> ControlFlow<End> {
+        match order {
+            SignalOrder::Reload => {
+                let _ = self.reload(daemon, false, Actor::Signal);
+                ControlFlow::Continue(())
+            }
+            SignalOrder::Upgrade => self.upgrade(Actor::Signal, oneshot::channel().0).await,
+        }
     }
 
     /// Starts a new process, and has the daemon hand over to it once that is prepared.

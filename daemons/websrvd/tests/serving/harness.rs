@@ -18,11 +18,11 @@ use selat_runtime::{
     listen::Inherited,
     log::LogControl,
     process::{Begin, Launch, Origin, ProcessConfig},
-    signals::ReloadSignal,
+    signals::{SignalOrder, SignalOrders},
     workers,
 };
 use tempfile::TempDir;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 /// Time after which a client gives a server up: a failure, never waited for otherwise.
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Server {
     pub(crate) listeners: Vec<Listener>,
     directory: TempDir,
-    reloads: mpsc::Sender<ReloadSignal>,
+    signals: SignalOrders,
     shutdown: CancellationToken,
     thread: Option<JoinHandle<Result<(), websrvd::Error>>>,
 }
@@ -60,7 +60,7 @@ impl Server {
         let sources = Sources::of("websrvdtest").with_file(file);
         let config = websrvd::Config::read(&sources).map_err(|errors| errors.to_string())?;
         let shutdown = CancellationToken::new();
-        let (reloads, reloading) = mpsc::channel(1);
+        let signals = SignalOrders::default();
         let (ready, bound) = oneshot::channel();
         let launch = Launch {
             begin: Begin::OnDisk(sources.clone()),
@@ -69,7 +69,7 @@ impl Server {
             sockets: Inherited::none(),
             log: log(),
             shutdown: shutdown.clone(),
-            reloads: reloading,
+            signals: signals.clone(),
             ready,
             origin: Origin::default(),
         };
@@ -78,7 +78,7 @@ impl Server {
         });
         match bound.blocking_recv() {
             Ok(listeners) => {
-                Ok(Self { listeners, directory, reloads, shutdown, thread: Some(thread) })
+                Ok(Self { listeners, directory, signals, shutdown, thread: Some(thread) })
             }
             Err(_) => Err(thread.join().unwrap().unwrap_err().to_string()),
         }
@@ -124,7 +124,7 @@ impl Server {
 
     /// What SIGHUP does.
     pub(crate) fn hang_up(&self) {
-        self.reloads.blocking_send(ReloadSignal).unwrap();
+        self.signals.give(SignalOrder::Reload);
     }
 
     /// What SIGTERM does.
