@@ -60,6 +60,30 @@ fn proxyd_takes_over_its_http_sockets() {
 }
 
 #[test]
+fn what_is_passed_in_needs_no_address() {
+    let (site, http) = (site(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let address = http.local_addr().unwrap();
+    let toml = format!("root = {:?}\nhttp = []\necho = []\n", site.path());
+    let passed = || Descriptor::new("http", http.try_clone().unwrap());
+    let websrvd = Daemon::websrvd().config(&toml).inherit(passed()).start();
+    assert_eq!(Client::connect(address).get("/").unwrap().text(), "hello");
+    let _ = Netctl::new().websrvd(&websrvd).text(&["reload", "websrvd"]);
+    drop(websrvd);
+
+    let origin = Origin::with("/", Reply::fresh("from the origin"));
+    let toml = format!("origin = \"http://{}\"\nhttp = []\nudp = []\n", origin.address());
+    let proxyd = Daemon::proxyd().config(&toml).inherit(passed()).start();
+    assert_eq!(Client::connect(address).get("/").unwrap().text(), "from the origin");
+    drop(proxyd);
+
+    let control = site.path().join("control.sock");
+    let control = Descriptor::new("control", UnixListener::bind(control).unwrap());
+    let (status, told) = Daemon::proxyd().config(&toml).inherit(control).fail();
+    assert_eq!(status.code(), Some(78), "{told}");
+    assert!(told.contains("nothing would be served"), "{told}");
+}
+
+#[test]
 fn configured_addresses_that_no_passed_socket_serves_are_told() {
     let (site, http) = (site(), TcpListener::bind("127.0.0.1:0").unwrap());
     let served = http.local_addr().unwrap().to_string();

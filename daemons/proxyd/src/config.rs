@@ -134,7 +134,8 @@ impl Config {
             layers.refuse("origin", "http needs an origin, such as http://127.0.0.1:8000");
         }
         let nothing = self.http.is_empty() && self.udp.is_empty() && self.tcp.is_empty();
-        if nothing && !["http", "udp", "tcp"].iter().any(|key| layers.is_refused(key)) {
+        let is_refused = ["http", "udp", "tcp"].iter().any(|key| layers.is_refused(key));
+        if nothing && !is_refused && !layers.is_passed("http") {
             layers.refuse("http", "nothing would be served: http, udp or tcp needs an address");
         }
         for (key, relays, listening) in

@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{
-    config::{ConfigErrors, Sources},
+    config::{ConfigErrors, PassedSockets, Sources},
     exit,
     last_good::LastGood,
-    listen::Inherited,
+    listen::{self, Inherited},
     log::{self, LogControl},
     service::ServiceConfig,
     signals::{self, SignalOrders},
@@ -102,6 +102,10 @@ where
             successor.give_up(reason);
         }
     };
+    let sources = sources.with_passed(match &successor {
+        Some(_) => PassedSockets::AllOfPredecessor,
+        None => PassedSockets::Of(listen::passed_roles()),
+    });
     let last_good = if check_only { LastGood::nowhere() } else { LastGood::in_state_directory() };
     // Who is to take over does so with what is on disk, or not at all.
     let fallback = if successor.is_some() { &LastGood::nowhere() } else { &last_good };

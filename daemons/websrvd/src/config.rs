@@ -106,7 +106,8 @@ impl Config {
             }
         }
         let nothing = self.http.is_empty() && self.echo.is_empty();
-        if nothing && !["http", "echo"].iter().any(|key| layers.is_refused(key)) {
+        let is_told = |key: &&str| layers.is_refused(key) || layers.is_passed(key);
+        if nothing && !["http", "echo"].iter().any(is_told) {
             layers.refuse("http", "nothing would be served: http or echo needs an address");
         }
     }

@@ -22,6 +22,22 @@ pub struct Sources {
     held: Option<Vec<SourceFile>>,
     variable_prefix: String,
     flags: BTreeMap<String, Vec<String>>,
+    passed: PassedSockets,
+}
+
+/// The sockets that are passed in, as far as that is known before they are taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PassedSockets {
+    /// Those of these roles.
+    Of(Vec<String>),
+    /// Those of the process before, whichever they are.
+    AllOfPredecessor,
+}
+
+impl Default for PassedSockets {
+    fn default() -> Self {
+        Self::Of(Vec::new())
+    }
 }
 
 impl Sources {
@@ -35,7 +51,15 @@ impl Sources {
             held: None,
             variable_prefix: name.to_uppercase(),
             flags: BTreeMap::new(),
+            passed: PassedSockets::default(),
         }
+    }
+
+    /// Says which sockets are passed in: what they serve needs no address.
+    #[must_use]
+    pub fn with_passed(mut self, passed: PassedSockets) -> Self {
+        self.passed = passed;
+        self
     }
 
     /// Takes `file` instead of the one in `/etc`; it must then be there. Its drop-ins are in the directory beside it
@@ -259,6 +283,15 @@ impl Layers<'_> {
     pub fn is_refused(&self, key: &str) -> bool {
         let key = self.full(key);
         self.errors.iter().any(|error| error.key == key)
+    }
+
+    /// Whether a socket of this role is passed in.
+    #[must_use]
+    pub fn is_passed(&self, role: &str) -> bool {
+        match &self.sources.passed {
+            PassedSockets::Of(roles) => roles.iter().any(|passed| passed == role),
+            PassedSockets::AllOfPredecessor => true,
+        }
     }
 
     /// Every key that was asked for so far, with its value.

@@ -16,7 +16,7 @@ pub mod text;
 
 pub use self::{
     error::{ConfigError, ConfigErrors, Origin},
-    layers::{Layers, Sources},
+    layers::{Layers, PassedSockets, Sources},
     shown::{Change, Shown},
     source_file::SourceFile,
 };

@@ -1,10 +1,11 @@
 //! Sockets that the service manager opened for us (sd_listen_fds(3)), by the name of their unit.
 
 use std::{
-    io,
+    env, io,
     net::{TcpListener, UdpSocket},
     os::fd::{FromRawFd, OwnedFd},
     os::unix::net::UnixListener,
+    process,
 };
 
 use socket2::{Domain, Socket, Type};
@@ -67,6 +68,14 @@ impl Inherited {
     pub fn left(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
+}
+
+/// The roles of the sockets that the service manager passes in (`$LISTEN_FDNAMES`, sd_listen_fds(3)).
+#[must_use]
+pub fn passed_roles() -> Vec<String> {
+    let is_ours = env::var("LISTEN_PID").is_ok_and(|pid| pid == process::id().to_string());
+    let names = env::var("LISTEN_FDNAMES").ok().filter(|_| is_ours);
+    names.map_or_else(Vec::new, |names| names.split(':').map(ToOwned::to_owned).collect())
 }
 
 pub(super) fn stream(fd: OwnedFd) -> io::Result<TcpListener> {

@@ -20,7 +20,7 @@ use tracing::warn;
 pub use self::{
     control::{ControlSocket, ControlSockets, UnixAddress, control},
     group::{ChangeError, Listeners},
-    inherited::Inherited,
+    inherited::{Inherited, passed_roles},
 };
 
 /// Connections that the kernel completes before we accept them, on each socket.
