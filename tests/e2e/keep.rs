@@ -126,7 +126,7 @@ fn what_is_broken_or_foreign_in_the_store_is_not_used() {
     proxyd.terminate();
     assert_eq!(proxyd.exit_status().code(), Some(0));
     let state = File::from(service.manager().stored_fd("state"));
-    for half in [0, 1 << 20] {
+    for half in [0, 16 << 20] {
         state.write_all_at(b"garbage", half + 20).unwrap();
     }
     // Sockets by the right name that are no session's.

@@ -2,7 +2,7 @@
 //! `packaging/proxyd.toml` explains each key.
 
 mod cache;
-mod routes;
+pub(crate) mod routes;
 
 use std::{
     fmt,

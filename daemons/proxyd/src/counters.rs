@@ -100,3 +100,25 @@ impl Named for ThreadCounters {
         self.fill_latency.visit("cache.fill_latency.", visit);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use selat_proto::v1::KeptState;
+    use selat_runtime::{counters::counted, keep::STATE_BYTES_MAX};
+
+    use super::*;
+    use crate::config::routes::{NAME_BYTES_MAX, ROUTES_MAX};
+
+    #[test]
+    fn what_as_many_routes_as_may_be_count_outlives_a_restart() {
+        let ledger = Ledger::new(1);
+        for route in 0..=ROUTES_MAX {
+            let _ = ledger.of(&format!("{route:0NAME_BYTES_MAX$}"));
+        }
+        ledger.visit(&mut |_, counter| counter.add(u64::MAX));
+        let counters = counted(|visit| ledger.visit(visit));
+        let bytes = KeptState { counters, sessions: Vec::new() }.encoded_len();
+        assert!(bytes < STATE_BYTES_MAX / 3 * 2, "{bytes} of {STATE_BYTES_MAX} bytes");
+    }
+}

@@ -24,7 +24,7 @@ use tracing::{Level, enabled, info};
 
 pub use self::writer::Written;
 use self::writer::{LogFile, Writer};
-use crate::config::Layers;
+use crate::{config::Layers, counters::Counter};
 
 /// Name of the file in `$LOGS_DIRECTORY`.
 const NAME: &str = "access.log";
@@ -249,6 +249,11 @@ impl AccessLog {
     #[must_use]
     pub fn written(&self) -> Written {
         self.writer.written()
+    }
+
+    /// What is counted of them and outlives the process.
+    pub fn visit_counters(&self, visit: &mut dyn FnMut(&str, &Counter)) {
+        self.writer.visit_counters(visit);
     }
 
     /// Writes what is left; lines after it are dropped. Gives up where the disk takes nothing for a second.

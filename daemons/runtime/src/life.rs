@@ -121,14 +121,13 @@ where
     for name in sockets.left() {
         warn!(name, "a socket was passed in that nothing here serves");
     }
-    let file = sources.file().map(ToOwned::to_owned);
     let access = daemon.access();
-    let vitals = Vitals::new(&identity, file, daemon.connections(), access.clone(), log);
-    let vitals = Arc::new(vitals);
+    let noted = (daemon.connections(), access.clone(), Arc::clone(&calls.gate));
+    let vitals = Arc::new(Vitals::new(&identity, sources.file(), noted, log));
     let (orders, queue) = Orders::queue();
 
     // Nothing is served before this: the process before may still do.
-    let (keeper, predecessor) = left.take_up(&mut daemon, identity.version).await?;
+    let (keeper, predecessor) = left.take_up(&mut daemon, &vitals, identity.version).await?;
     let incoming = (&control_sockets, calls);
     let control = ControlPlane::start(&daemon, incoming, &vitals, &events, orders, ended)
         .map_err(LifeError::Control)?;
@@ -210,7 +209,7 @@ async fn serve_and_drain<D: Daemon>(
             actor.to_string()
         }
         End::HandOver(succession) => {
-            let _finishing = hand_over(daemon, succession, keeper, &events).await;
+            let _finishing = hand_over(daemon, succession, keeper, (&vitals, &events)).await;
             control_ended.cancel();
             info!("draining");
             daemon.drain().await;
@@ -221,7 +220,7 @@ async fn serve_and_drain<D: Daemon>(
     info!("draining");
     events.tell(EventKind::Draining, asked_by, "finishing what is in flight");
     daemon.drain().await;
-    leave(daemon, keeper).await;
+    leave(daemon, keeper, &vitals).await;
     if !shutdown.is_cancelled() {
         notify::status("drained, serves again once it is restarted");
         vitals.update(|current| current.state = State::Drained);
@@ -236,12 +235,12 @@ async fn hand_over<D: Daemon>(
     daemon: &mut D,
     succession: Succession,
     keeper: Option<Keeper>,
-    events: &Events,
+    (vitals, events): (&Vitals, &Events),
 ) -> Predecessor {
     let Succession { actor, predecessor, reply } = succession;
     predecessor.promote().await;
     let sessions = daemon.leave().await;
-    let counters = counted(|visit| daemon.visit_counters(visit));
+    let counters = counted(|visit| vitals.visit_counters_with(daemon, visit));
     let (pid, version) = (predecessor.pid(), predecessor.version().to_owned());
     let handed_over = predecessor.hand_over(counters, sessions, keeper.as_ref()).await;
     let upgraded = match handed_over {
@@ -265,10 +264,10 @@ async fn hand_over<D: Daemon>(
 }
 
 /// Ends the sessions, and has what outlives this instance kept for the next one.
-async fn leave<D: Daemon>(daemon: &mut D, keeper: Option<Keeper>) {
+async fn leave<D: Daemon>(daemon: &mut D, keeper: Option<Keeper>, vitals: &Vitals) {
     let sessions = daemon.leave().await;
     if let Some(keeper) = keeper {
-        let counters = counted(|visit| daemon.visit_counters(visit));
+        let counters = counted(|visit| vitals.visit_counters_with(daemon, visit));
         keeper.finish(counters, sessions, daemon.kept_sessions_max()).await;
     }
 }
@@ -297,6 +296,7 @@ impl Left {
     async fn take_up<D: Daemon>(
         self,
         daemon: &mut D,
+        vitals: &Vitals,
         version: &str,
     ) -> Result<(Option<Keeper>, Option<Finishing>), LifeError> {
         let (keeper, legacy, predecessor) = match self {
@@ -307,7 +307,7 @@ impl Left {
                 (keeper, legacy, Some(predecessor))
             }
         };
-        count_on(legacy.counters, |visit| daemon.visit_counters(visit));
+        count_on(legacy.counters, |visit| vitals.visit_counters_with(daemon, visit));
         daemon.begin(legacy.sessions);
         Ok((keeper, predecessor))
     }
@@ -350,7 +350,6 @@ impl ControlPlane {
             vitals: Arc::clone(vitals),
             orders,
             events: events.clone(),
-            gate: Arc::clone(&remote.gate),
             shutdown: ended.clone(),
         };
         let calls =

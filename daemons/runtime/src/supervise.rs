@@ -191,7 +191,8 @@ impl<C: fmt::Debug> Supervision<'_, C> {
         if let Some(keeper) = &mut self.keeper {
             let room = keeper.room(daemon.kept_sessions_max());
             let sessions = daemon.kept_sessions(room).await;
-            keeper.update(counted(|visit| daemon.visit_counters(visit)), sessions);
+            let vitals = &self.vitals;
+            keeper.update(counted(|visit| vitals.visit_counters_with(daemon, visit)), sessions);
         }
     }
 

@@ -11,14 +11,14 @@ use crate::origin::OriginAddr;
 /// Name of the route that takes what no other does.
 pub(crate) const DEFAULT: &str = "default";
 
-/// Routes of one configuration: a restart keeps what each counted, in 1 MiB with all else that it keeps.
-const ROUTES_MAX: usize = 100;
+/// Routes of one configuration: a restart keeps what each counted, within a bound for all that it keeps.
+pub(crate) const ROUTES_MAX: usize = 100;
 
 /// Pairs of a host and a path of one route.
 const PLACES_MAX: usize = 1024;
 
 /// Octets of a name.
-const NAME_BYTES_MAX: usize = 64;
+pub(crate) const NAME_BYTES_MAX: usize = 64;
 
 /// A route. What it does not set is the daemon's.
 #[derive(Clone, Debug)]

@@ -6,16 +6,15 @@ use std::{
     mem,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::PathBuf,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use rustix::fs::OFlags;
 use tracing::{info, warn};
+
+use crate::counters::Counter;
 
 /// Bytes of lines that may wait to be written.
 const WAITING_BYTES_MAX: usize = 4 << 20;
@@ -116,8 +115,8 @@ struct Shared {
     waiting: Mutex<Waiting>,
     /// There is something to write, or an end to come or come about.
     changed: Condvar,
-    lines: AtomicU64,
-    dropped: AtomicU64,
+    lines: Counter,
+    dropped: Counter,
 }
 
 /// The way to the thread that writes, which begins with the first file.
@@ -129,7 +128,7 @@ impl Writer {
     pub(super) fn push(&self, line: &[u8]) {
         let mut waiting = self.0.lock();
         if waiting.is_ending || waiting.batch.lines.len() + line.len() > WAITING_BYTES_MAX {
-            self.0.dropped.fetch_add(1, Relaxed);
+            self.0.dropped.increment();
             return;
         }
         waiting.batch.lines.extend_from_slice(line);
@@ -163,7 +162,12 @@ impl Writer {
     }
 
     pub(super) fn written(&self) -> Written {
-        Written { lines: self.0.lines.load(Relaxed), dropped: self.0.dropped.load(Relaxed) }
+        Written { lines: self.0.lines.value(), dropped: self.0.dropped.value() }
+    }
+
+    pub(super) fn visit_counters(&self, visit: &mut dyn FnMut(&str, &Counter)) {
+        visit("access.lines", &self.0.lines);
+        visit("access.dropped", &self.0.dropped);
     }
 
     pub(super) fn end(&self) {
@@ -211,11 +215,11 @@ impl Shared {
         let Some(file) = file.filter(|_| batch.count > 0) else { return };
         match file.append(&batch.lines) {
             Ok(()) => {
-                self.lines.fetch_add(batch.count, Relaxed);
+                self.lines.add(batch.count);
                 trouble.is_over(&self.dropped);
             }
             Err(error) => {
-                self.dropped.fetch_add(batch.count, Relaxed);
+                self.dropped.add(batch.count);
                 trouble.goes_on(&error);
             }
         }
@@ -243,9 +247,9 @@ impl Trouble {
         }
     }
 
-    fn is_over(&mut self, dropped: &AtomicU64) {
+    fn is_over(&mut self, dropped: &Counter) {
         if let Some(begun) = self.0.take() {
-            let (dropped, seconds) = (dropped.load(Relaxed), begun.elapsed().as_secs());
+            let (dropped, seconds) = (dropped.value(), begun.elapsed().as_secs());
             info!(dropped, seconds, "the access log is written again");
         }
     }

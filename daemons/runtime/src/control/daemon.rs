@@ -12,7 +12,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use super::{Actor, Command, Gate, Orders, Vitals};
+use super::{Actor, Command, Orders, Vitals};
 use crate::events::{Event, Events};
 
 /// What the service answers from, and where its orders go.
@@ -24,8 +24,6 @@ pub struct DaemonControl<D> {
     pub orders: Orders<D>,
     /// What happens to the daemon.
     pub events: Events,
-    /// Who is let in from elsewhere.
-    pub gate: Arc<Gate>,
     /// Ends the streams of those who watch, which would hold up the stop for ever.
     pub shutdown: CancellationToken,
 }
@@ -36,8 +34,7 @@ impl<D: Send + 'static> DaemonService for DaemonControl<D> {
         &self,
         _request: Request<GetStatusRequest>,
     ) -> Result<Response<GetStatusResponse>, Status> {
-        let remote_refused = self.gate.refused();
-        Ok(Response::new(GetStatusResponse { remote_refused, ..self.vitals.status() }))
+        Ok(Response::new(self.vitals.status()))
     }
 
     async fn reload(

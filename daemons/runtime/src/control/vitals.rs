@@ -1,7 +1,7 @@
 //! What a daemon says of itself: a snapshot that reading never makes anyone wait for.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process,
     sync::Arc,
     time::{Instant, SystemTime},
@@ -10,7 +10,11 @@ use std::{
 use arc_swap::ArcSwap;
 use selat_proto::{socket::Daemon, v1};
 
-use crate::{access::AccessLog, life::Identity, log::LogControl, serve::Connections};
+use super::Gate;
+use crate::{
+    access::AccessLog, counters::Counter, life::Identity, log::LogControl, serve::Connections,
+    supervise,
+};
 
 /// Where the daemon is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +56,7 @@ pub struct Vitals {
     started: (SystemTime, Instant),
     connections: Arc<Connections>,
     access: AccessLog,
+    gate: Arc<Gate>,
     log: LogControl,
     current: ArcSwap<Current>,
 }
@@ -61,9 +66,8 @@ impl Vitals {
     #[must_use]
     pub fn new(
         identity: &Identity,
-        config_file: Option<PathBuf>,
-        connections: Arc<Connections>,
-        access: AccessLog,
+        config_file: Option<&Path>,
+        (connections, access, gate): (Arc<Connections>, AccessLog, Arc<Gate>),
         log: LogControl,
     ) -> Self {
         let current = Current {
@@ -76,11 +80,12 @@ impl Vitals {
         Self {
             daemon: identity.program,
             version: identity.version,
-            config_file,
+            config_file: config_file.map(ToOwned::to_owned),
             threads: identity.threads,
             started: (SystemTime::now(), Instant::now()),
             connections,
             access,
+            gate,
             log,
             current: ArcSwap::from_pointee(current),
         }
@@ -113,7 +118,18 @@ impl Vitals {
         });
     }
 
-    /// Everything but who was refused, as the control socket says it.
+    /// Shows every counter that outlives the process: those of `daemon`, and what every process counts.
+    pub fn visit_counters_with(
+        &self,
+        daemon: &impl supervise::Daemon,
+        visit: &mut dyn FnMut(&str, &Counter),
+    ) {
+        daemon.visit_counters(visit);
+        self.access.visit_counters(visit);
+        self.gate.refusals.visit_counters(visit);
+    }
+
+    /// Everything, as the control socket says it.
     #[must_use]
     pub fn status(&self) -> v1::GetStatusResponse {
         let current = self.current.load();
@@ -137,9 +153,9 @@ impl Vitals {
             log_filter: self.log.current(),
             predecessor_pid: current.predecessor.unwrap_or_default(),
             uptime: prost_types::Duration::try_from(self.started.1.elapsed()).ok(),
+            remote_refused: self.gate.refused(),
             access_lines: access.lines,
             access_lines_dropped: access.dropped,
-            ..v1::GetStatusResponse::default()
         }
     }
 

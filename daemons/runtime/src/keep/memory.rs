@@ -10,10 +10,11 @@ use std::{fs::File, io, os::fd::OwnedFd, os::unix::fs::FileExt};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, memfd_create};
 
 /// Bytes of state that fit.
-pub(super) const STATE_BYTES_MAX: usize = (1 << 20) - HEAD_BYTES;
+pub const STATE_BYTES_MAX: usize = HALF_BYTES as usize - HEAD_BYTES;
 
 const HEAD_BYTES: usize = 32;
-const HALF_BYTES: u64 = 1 << 20;
+/// What is not written takes no memory.
+const HALF_BYTES: u64 = 16 << 20;
 
 /// "SELAT", and the version of this layout.
 const MAGIC: u64 = u64::from_be_bytes(*b"SELAT\0\0\x01");

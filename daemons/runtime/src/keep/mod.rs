@@ -21,6 +21,7 @@ use selat_proto::v1::{KeptSession, KeptState};
 use tracing::{debug, warn};
 
 use self::memory::Memory;
+pub use self::memory::STATE_BYTES_MAX;
 use crate::{listen::Inherited, notify};
 
 /// Time between two updates: what a crash loses of counters and new sessions.

@@ -19,8 +19,8 @@ use rustix::net::{
 use selat_proto::v1::{SuccessionMessage, succession_message::Step};
 use tokio::{io::Interest, net::UnixDatagram};
 
-/// Most bytes of one packet: counters, a few hundred with their names.
-const PACKET_BYTES_MAX: usize = 128 << 10;
+/// Most bytes of one packet: some hundred counters with their names.
+pub(super) const PACKET_BYTES_MAX: usize = 128 << 10;
 
 /// One end.
 #[derive(Debug)]

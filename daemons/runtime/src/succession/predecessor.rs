@@ -2,14 +2,15 @@
 
 use std::{
     collections::HashMap,
-    io,
+    io, iter,
     os::fd::{AsFd, OwnedFd},
     process::{self, ExitStatus, Stdio},
     time::Duration,
 };
 
 use selat_proto::v1::{
-    HandedAllSockets, HandedSession, HandedSocket, SuccessorBegin, succession_message::Step,
+    HandedAllSockets, HandedCounters, HandedSession, HandedSocket, SuccessorBegin,
+    succession_message::Step,
 };
 use tokio::{
     process::{Child, Command},
@@ -25,6 +26,9 @@ use crate::{
 
 /// Time for a new process to prepare everything.
 const PREPARE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Counters in one packet, far from its limit: a name has a hundred bytes or so.
+const COUNTERS_MAX: usize = 500;
 
 /// Time for it to serve, once it may; and for the service manager to take in who is its main process.
 const SERVE_PATIENCE: Duration = Duration::from_secs(10);
@@ -132,7 +136,10 @@ impl Predecessor {
             self.channel.send(step, Some(socket.as_fd())).await?;
             count += 1;
         }
-        let begin = Step::Begin(SuccessorBegin { counters, pid: process::id() });
+        for counters in parts(counters) {
+            self.channel.send(Step::Counters(HandedCounters { counters }), None).await?;
+        }
+        let begin = Step::Begin(SuccessorBegin { pid: process::id() });
         self.channel.send(begin, keeper.map(Keeper::memory)).await?;
         let serves = timeout(SERVE_PATIENCE, self.channel.receive()).await;
         match serves.map_err(|_| SuccessionError::Slow(SERVE_PATIENCE))?? {
@@ -201,4 +208,35 @@ async fn send_sockets(channel: &Channel, sockets: &[(String, OwnedFd)]) -> io::R
         channel.send(step, Some(socket.as_fd())).await?;
     }
     channel.send(Step::AllSockets(HandedAllSockets {}), None).await
+}
+
+/// All counters, as many at a time as go into a packet.
+fn parts(counters: HashMap<String, u64>) -> impl Iterator<Item = HashMap<String, u64>> {
+    let mut counters = counters.into_iter();
+    iter::from_fn(move || {
+        let part: HashMap<_, _> = counters.by_ref().take(COUNTERS_MAX).collect();
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use selat_proto::v1::SuccessionMessage;
+
+    use super::*;
+    use crate::succession::channel::PACKET_BYTES_MAX;
+
+    #[test]
+    fn however_much_was_counted_fits_into_packets() {
+        let all: HashMap<_, _> = (0..60_000).map(|n| (format!("{n:0120}"), u64::MAX)).collect();
+        let mut handed = HashMap::new();
+        for counters in parts(all.clone()) {
+            handed.extend(counters.clone());
+            let step = Some(Step::Counters(HandedCounters { counters }));
+            let bytes = SuccessionMessage { step }.encoded_len();
+            assert!(bytes <= PACKET_BYTES_MAX, "{bytes}");
+        }
+        assert_eq!(handed, all);
+    }
 }

@@ -118,17 +118,17 @@ impl Successor {
         let channel = Channel::watch(self.0)?;
         let prepared = SuccessorPrepared { pid: process::id(), version: version.to_owned() };
         channel.send(Step::Prepared(prepared), None).await?;
-        let mut sessions = Vec::new();
+        let mut legacy = Legacy::default();
         loop {
             match next(&channel).await? {
                 (Step::Session(session), Some(socket)) => {
                     let is_kept = session.is_kept;
                     let socket = Some(socket);
                     let of = |record| LeftSession { record, socket, is_kept };
-                    sessions.extend(session.session.map(of));
+                    legacy.sessions.extend(session.session.map(of));
                 }
+                (Step::Counters(part), _) => legacy.counters.extend(part.counters),
                 (Step::Begin(begin), memory) => {
-                    let legacy = Legacy { counters: begin.counters, sessions };
                     let predecessor = Finishing { pid: begin.pid, channel };
                     return Ok(TakeOver { legacy, memory, predecessor });
                 }

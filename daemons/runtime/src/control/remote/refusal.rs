@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::counters::Tally;
+use crate::counters::{Counter, Tally};
 
 /// Why somebody from elsewhere was turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,11 @@ impl Refusals {
     /// Counts one.
     pub(in crate::control) fn count(&self, reason: RefusalReason) {
         self.0.increment(reason.index());
+    }
+
+    /// Shows every counter with its name.
+    pub(in crate::control) fn visit_counters(&self, visit: &mut dyn FnMut(&str, &Counter)) {
+        self.0.visit("remote.refused.", RefusalReason::ALL.map(RefusalReason::as_str), visit);
     }
 
     /// Those that there were, by name.
