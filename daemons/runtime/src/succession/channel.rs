@@ -52,7 +52,11 @@ impl Channel {
     pub(super) async fn receive(&self) -> io::Result<Option<(Step, Option<OwnedFd>)>> {
         loop {
             let received = self.0.async_io(Interest::READABLE, || receive_now(self.0.as_fd()));
-            let (packet, fd) = received.await?;
+            let (packet, fd) = match received.await {
+                // It ended without reading all; the kernel says so once, before what it had said itself.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => continue,
+                received => received?,
+            };
             if packet.is_empty() {
                 return Ok(None);
             }
