@@ -10,6 +10,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::kept::Restored;
 
+/// Bytes that we ask the kernel to hold of an upstream's answers for one session; it gives no more than
+/// `net.core.rmem_max` allows. After a restart or an upgrade everything comes at once that clients sent meanwhile.
+const RECEIVE_BUFFER_BYTES: usize = 1 << 20;
+
 /// One session's way to the upstream.
 #[derive(Debug)]
 pub(super) struct Upstream {
@@ -106,6 +110,7 @@ fn connect(addr: UpstreamAddr) -> io::Result<net::UdpSocket> {
     let addr = addr.socket_addr();
     let kind = Type::DGRAM.nonblocking();
     let socket = Socket::new(Domain::for_address(addr), kind, Some(Protocol::UDP))?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     socket.connect(&addr.into())?;
     Ok(socket.into())
 }
