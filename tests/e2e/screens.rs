@@ -71,7 +71,7 @@ fn a_live_test_that_is_told_to_terminate_gives_the_terminal_back() {
     terminal.wait_until(|text| text.contains(" answered,") && !text.contains(" 0 answered,"));
     terminal.signal(Signal::TERM);
     assert!(terminal.wait().success());
-    terminal.wait_for(&["MEASURE"]);
+    terminal.wait_for(&["ended: cancelled"]);
     assert!(terminal.is_given_back());
 }
 
