@@ -13,6 +13,11 @@ fn live(system: &System, arguments: &[&str], size: (u16, u16)) -> Terminal {
     system.netctl.on_terminal(&all, size)
 }
 
+/// A test that is ended before its first answer fails, as one that nobody answered.
+fn wait_for_an_answer(terminal: &Terminal) {
+    terminal.wait_until(|text| text.contains(" answered,") && !text.contains(" 0 answered,"));
+}
+
 #[test]
 fn a_live_test_ends_on_its_own_and_leaves_the_results() {
     let system = System::start();
@@ -29,6 +34,7 @@ fn q_ends_a_live_test_early_with_the_results_of_what_was_measured() {
     let system = System::start();
     let mut terminal = live(&system, &["--count", "100000"], (100, 30));
     terminal.wait_for(&["round trip, ms", "16:3"]);
+    wait_for_an_answer(&terminal);
     terminal.press("q");
     assert!(terminal.wait().success());
     let left = terminal.wait_for(&["MEASURE", "ended: cancelled"]);
@@ -57,6 +63,7 @@ fn a_picture_can_be_frozen_explained_and_made_small() {
     terminal.resize(5, 2);
     terminal.resize(100, 30);
     terminal.wait_for(&["round trip, ms", "q ends"]);
+    wait_for_an_answer(&terminal);
     // Ctrl-C, which is a key like any other now.
     terminal.press("\u{3}");
     assert!(terminal.wait().success());
@@ -67,8 +74,7 @@ fn a_picture_can_be_frozen_explained_and_made_small() {
 fn a_live_test_that_is_told_to_terminate_gives_the_terminal_back() {
     let system = System::start();
     let mut terminal = live(&system, &["--count", "100000"], (80, 24));
-    // A test that nobody answered would have failed.
-    terminal.wait_until(|text| text.contains(" answered,") && !text.contains(" 0 answered,"));
+    wait_for_an_answer(&terminal);
     terminal.signal(Signal::TERM);
     assert!(terminal.wait().success());
     terminal.wait_for(&["ended: cancelled"]);
@@ -82,6 +88,7 @@ fn many_clients_are_shown_one_by_one() {
     let arguments = ["qos", "clients", "40", "--udp", &udp, "--count", "10000", "--live"];
     let mut terminal = system.netctl.on_terminal(&arguments, (100, 40));
     terminal.wait_for(&["clients", "40, the worst first", "answered", "mean", "jitter"]);
+    wait_for_an_answer(&terminal);
     terminal.press("q");
     assert!(terminal.wait().success());
     assert!(terminal.is_given_back());
