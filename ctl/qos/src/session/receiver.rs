@@ -1,6 +1,7 @@
 //! The receiving half: waits on the sockets of all clients, knows when what comes came in, tells
 //! replies from strangers' datagrams, and knows when the run is over.
 
+use std::thread;
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
@@ -12,6 +13,7 @@ use super::inbox::{Came, Inbox};
 use super::kernel::{self, Arrival};
 use super::live::Live;
 use super::probe;
+use super::spec::{Pace, UdpSpec};
 use super::wall::WallTie;
 
 /// How late the end of sending, a cancellation or a time-out may be noticed.
@@ -20,6 +22,10 @@ const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 const EVENTS_MAX: usize = 256;
 /// Datagrams read from one socket before the others get their turn.
 const BATCH_MAX: usize = 64;
+/// How long replies may wait to be read together…
+const GATHER_MAX: Duration = Duration::from_millis(4);
+/// …and how much of a socket's buffer they may take meanwhile, bytes: a part of the least that a kernel grants.
+const GATHER_BYTES_MAX: usize = 64 << 10;
 /// A cancelled run waits for the replies on their way this many times the slowest so far…
 const CANCEL_WAIT_LATENCIES: u32 = 3;
 /// …and at least this long.
@@ -50,6 +56,10 @@ struct Receiver<'a> {
     inboxes: Vec<Inbox>,
     slowest: Duration,
     wall: WallTie,
+    /// How long replies are left to come together.
+    gather: Duration,
+    /// Who said when the last of them came in.
+    stamps: StampSource,
 }
 
 impl<'a> Receiver<'a> {
@@ -69,6 +79,8 @@ impl<'a> Receiver<'a> {
             inboxes: (0..live.spec.clients()).map(inbox).collect(),
             slowest: Duration::ZERO,
             wall: WallTie::new(&live.clock),
+            gather: gather(live.spec),
+            stamps: StampSource::User,
         })
     }
 
@@ -102,6 +114,9 @@ impl<'a> Receiver<'a> {
                 self.drain(client);
             }
         }
+        if self.stamps == StampSource::Kernel && self.live.sending_ended().is_none() {
+            thread::sleep(self.gather);
+        }
         Ok(())
     }
 
@@ -115,6 +130,7 @@ impl<'a> Receiver<'a> {
             match kernel::receive(&client.socket, &mut self.datagram) {
                 Ok(arrival) => {
                     let came = came(live, &self.wall, &arrival);
+                    self.stamps = came.stamps;
                     let datagram = &self.datagram[..arrival.len];
                     if let Some(latency) = inbox.take(live, client, datagram, came) {
                         self.slowest = self.slowest.max(latency);
@@ -124,6 +140,19 @@ impl<'a> Receiver<'a> {
                 Err(_) => return,
             }
         }
+    }
+}
+
+/// How long the replies of a run may wait: a wake-up for each costs an [`Pace::Eco`] run as much as sending the
+/// probes does, and the kernel has noted when they came in.
+fn gather(spec: &UdpSpec) -> Duration {
+    match (spec.pace(), spec.schedule().interval()) {
+        (Pace::Eco, Some(interval)) => {
+            let answer_len = probe::answer_len_max(spec);
+            let replies = (GATHER_BYTES_MAX / answer_len).min(BATCH_MAX);
+            (interval * replies as u32).min(GATHER_MAX)
+        }
+        _ => Duration::ZERO,
     }
 }
 
