@@ -1,5 +1,6 @@
 //! What came back to one client: replies sorted to their probes, duplicates and strangers counted.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -10,7 +11,10 @@ use super::probe::{Reply, identify};
 use super::sender::LEAD_IN;
 use super::spec::UdpSpec;
 use super::{ClientRun, StampSource};
-use crate::sample::{Reflection, Sample};
+use crate::sample::Sample;
+
+/// Most copies made on the way there that are told from copies of their answers.
+const COPIES_MAX: usize = 1 << 20;
 
 /// What the other end of a UDP run does with a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub(crate) struct Inbox {
     peer: Option<Peer>,
     /// Whether the reflector is known to count, not to copy the sender's number.
     counts: bool,
+    /// Numbers that the reflector gave copies of probes.
+    copies: HashSet<u32>,
 }
 
 /// When a datagram came in, and who says so.
@@ -58,6 +64,7 @@ impl Inbox {
             user_stamped: 0,
             peer: None,
             counts: false,
+            copies: HashSet::new(),
         }
     }
 
@@ -79,7 +86,7 @@ impl Inbox {
         self.counts |= reply.counts;
         let sample = self.samples.get_mut(reply.seq as usize)?;
         if sample.received_at.is_some() {
-            take_duplicate(sample, &reply);
+            take_duplicate(sample, &reply, &mut self.copies);
             return None;
         }
         sample.sent_at = reply.sent_at;
@@ -132,11 +139,17 @@ impl Inbox {
     }
 }
 
-fn take_duplicate(sample: &mut Sample, reply: &Reply) {
+/// A further answer has the number of the first, or is that to a copy of the probe and has another; or
+/// it is itself a copy of such a one.
+fn take_duplicate(sample: &mut Sample, reply: &Reply, copies: &mut HashSet<u32>) {
     sample.duplicates += 1;
-    let number = |reflection: Option<Reflection>| reflection.and_then(|it| it.number);
-    let is_copy = number(sample.reflection) != number(reply.reflection);
-    if let Some(reflection) = sample.reflection.as_mut().filter(|_| is_copy) {
-        reflection.copies += 1;
+    let (Some(first), Some(further)) = (sample.reflection.as_mut(), reply.reflection) else {
+        return;
+    };
+    let Some(number) = further.number.filter(|number| first.number != Some(*number)) else {
+        return;
+    };
+    if copies.len() < COPIES_MAX && copies.insert(number) {
+        first.copies += 1;
     }
 }
