@@ -112,10 +112,15 @@ fn loss_runs_bursts_and_gaps_are_those_of_rfc_3611() {
     assert_eq!((runs.bursts, runs.sent_in_bursts, runs.lost_in_bursts), (1, 4, 3));
     assert_eq!(runs.burst_density(), Some(0.75));
     assert_eq!(runs.gap_density(), Some(1.0 / 49.0));
+    assert_eq!((runs.mean_burst(), runs.gaps, runs.mean_gap()), (Some(4.0), 2, Some(24.5)));
     // 15 answers do not end a burst.
     let runs = pattern(&format!("x{}x{gap}", ".".repeat(15)));
     assert_eq!((runs.bursts, runs.sent_in_bursts), (1, 17));
+    // There is no gap before a burst that begins with the first probe.
+    assert_eq!((runs.gaps, runs.mean_gap()), (1, Some(16.0)));
+    assert_eq!((pattern("xx").gaps, pattern("xx").mean_gap()), (0, None));
     let none = pattern("....");
+    assert_eq!((none.mean_burst(), none.mean_gap()), (None, Some(4.0)));
     assert_eq!((none.burst_density(), none.mean_run(), none.burst_ratio()), (None, None, None));
 }
 

@@ -29,6 +29,8 @@ pub struct LossRuns {
     pub sent_in_bursts: u64,
     /// Losses within bursts.
     pub lost_in_bursts: u64,
+    /// Gaps: what is before, between and after bursts, where there is something.
+    pub gaps: u64,
 }
 
 impl LossRuns {
@@ -58,6 +60,18 @@ impl LossRuns {
         ratio(self.lost - self.lost_in_bursts, self.sent - self.sent_in_bursts)
     }
 
+    /// Mean length of a burst, probes.
+    #[must_use]
+    pub fn mean_burst(&self) -> Option<f64> {
+        ratio(self.sent_in_bursts, self.bursts)
+    }
+
+    /// Mean length of a gap, probes.
+    #[must_use]
+    pub fn mean_gap(&self) -> Option<f64> {
+        ratio(self.sent - self.sent_in_bursts, self.gaps)
+    }
+
     /// BurstR of ITU-T G.107 §7.4: the mean run of losses over the mean run that random loss of
     /// the same ratio p would give, 1 / (1 − p). 1 is random; more is bursty.
     #[must_use]
@@ -81,6 +95,7 @@ impl Add for LossRuns {
             bursts: self.bursts + other.bursts,
             sent_in_bursts: self.sent_in_bursts + other.sent_in_bursts,
             lost_in_bursts: self.lost_in_bursts + other.lost_in_bursts,
+            gaps: self.gaps + other.gaps,
         }
     }
 }
@@ -104,6 +119,8 @@ struct Counter {
     open_sent: u64,
     /// Answers since its last loss.
     answered: u64,
+    /// Probes up to the end of the burst before it.
+    burst_end: u64,
 }
 
 impl Counter {
@@ -141,12 +158,16 @@ impl Counter {
             self.runs.bursts += 1;
             self.runs.sent_in_bursts += self.open_sent;
             self.runs.lost_in_bursts += self.open_lost;
+            let end = self.runs.sent - self.answered;
+            self.runs.gaps += u64::from(end - self.open_sent > self.burst_end);
+            self.burst_end = end;
         }
         (self.open_lost, self.open_sent) = (0, 0);
     }
 
     fn finish(mut self) -> LossRuns {
         self.close_burst();
+        self.runs.gaps += u64::from(self.runs.sent > self.burst_end);
         self.runs
     }
 }

@@ -19,8 +19,16 @@ pub struct Detail {
     pub lost_down: Option<u64>,
     /// Losses of which the way is not known, where that of others is.
     pub lost_unknown: Option<u64>,
-    /// RFC 3611 §4.7.2 bursts of loss.
+    /// Most losses in a row.
+    pub loss_run_max: u64,
+    /// RFC 3611 §4.7.2 bursts of loss, Gmin 16.
     pub loss_bursts: u64,
+    /// What is before, between and after them.
+    pub loss_gaps: u64,
+    /// Mean length of a burst, probes.
+    pub burst_mean_probes: Option<f64>,
+    /// Mean length of a gap, probes.
+    pub gap_mean_probes: Option<f64>,
     /// Losses in bursts / probes in bursts.
     pub burst_density: Option<f64>,
     /// Losses outside of bursts / probes outside of bursts.
@@ -150,7 +158,11 @@ impl Detail {
             lost_up: direction.map(|lost| lost.up),
             lost_down: direction.map(|lost| lost.down),
             lost_unknown: direction.map(|lost| lost.unknown),
+            loss_run_max: runs.longest,
             loss_bursts: runs.bursts,
+            loss_gaps: runs.gaps,
+            burst_mean_probes: rounded(runs.mean_burst()),
+            gap_mean_probes: rounded(runs.mean_gap()),
             burst_density: rounded(runs.burst_density()),
             gap_density: rounded(runs.gap_density()),
             burst_ratio: rounded(runs.burst_ratio()),
