@@ -25,6 +25,7 @@ mod qos;
 mod qos_http;
 mod qos_tcp;
 mod qos_tls;
+mod qos_truth;
 mod relay;
 mod reload;
 mod remote;

@@ -42,7 +42,7 @@ pub use self::{
     flow::Flow,
     gate::Gate,
     journal::{Journal, JournalEntry},
-    link::{Link, Pattern},
+    link::{Burst, Link, Pattern},
     load::{Load, Reuse, Tally},
     manager::Manager,
     netctl::{NOBODY, Netctl, Output},

@@ -27,6 +27,8 @@ const DATAGRAM_BYTES_MAX: usize = 65_535;
 pub struct Pattern {
     /// Every so manieth is lost; 0 for none.
     pub drop_every: u64,
+    /// Several in a row are lost.
+    pub burst: Burst,
     /// Every so manieth comes twice; 0 for none.
     pub duplicate_every: u64,
     /// Every so manieth comes after its successor, and never where it has none; 0 for none.
@@ -37,7 +39,28 @@ pub struct Pattern {
     pub spread: Duration,
 }
 
+/// Datagrams that are lost one after the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Burst {
+    /// Every so manieth is the first of them; 0 for none.
+    pub every: u64,
+    /// How many are lost each time; fewer than `every`.
+    pub length: u64,
+}
+
 impl Pattern {
+    /// What comes of `datagrams`, in the order in which it does.
+    pub fn carry<T: Clone>(self, datagrams: impl IntoIterator<Item = T>) -> Vec<T> {
+        let mut order = Order::new(self);
+        datagrams.into_iter().flat_map(|datagram| order.take(datagram)).collect()
+    }
+
+    fn loses(&self, number: u64) -> bool {
+        let Burst { every, length } = self.burst;
+        let is_in_burst = every > 0 && number >= every && number % every < length;
+        is_in_burst || Self::is_due(self.drop_every, number)
+    }
+
     /// Whether the datagram `number` is one of every `period`.
     fn is_due(period: u64, number: u64) -> bool {
         period > 0 && number.is_multiple_of(period)
@@ -129,9 +152,7 @@ fn receive(back: UdpSocket, mut direction: Direction) {
 
 /// One way of one client.
 struct Direction {
-    pattern: Pattern,
-    number: u64,
-    held: Option<Vec<u8>>,
+    order: Order<Vec<u8>>,
     line: Sender<(Duration, Vec<u8>)>,
 }
 
@@ -143,30 +164,46 @@ impl Direction {
     ) -> Self {
         let (line, arrivals) = mpsc::channel();
         thread::spawn(move || deliver(&arrivals, pattern, &held, send));
-        Self { pattern, number: 0, held: None, line }
+        Self { order: Order::new(pattern), line }
     }
 
     fn take(&mut self, datagram: &[u8], arrived: Duration) {
-        self.number += 1;
-        let Pattern { drop_every, duplicate_every, swap_every, .. } = self.pattern;
-        if Pattern::is_due(drop_every, self.number) {
-            return;
-        }
-        if Pattern::is_due(duplicate_every, self.number) {
-            self.pass(datagram, arrived);
-        } else if Pattern::is_due(swap_every, self.number) && self.held.is_none() {
-            self.held = Some(datagram.to_vec());
-            return;
-        }
-        self.pass(datagram, arrived);
-        if let Some(held) = self.held.take() {
-            self.pass(&held, arrived);
+        for datagram in self.order.take(datagram.to_vec()) {
+            // The thread at the other end lives as long as this one.
+            let _ = self.line.send((arrived, datagram));
         }
     }
+}
 
-    fn pass(&self, datagram: &[u8], arrived: Duration) {
-        // The thread at the other end lives as long as this one.
-        let _ = self.line.send((arrived, datagram.to_vec()));
+/// Which datagrams leave, how often, and after which others.
+struct Order<T> {
+    pattern: Pattern,
+    number: u64,
+    held: Option<T>,
+}
+
+impl<T: Clone> Order<T> {
+    fn new(pattern: Pattern) -> Self {
+        Self { pattern, number: 0, held: None }
+    }
+
+    /// What leaves when `datagram` comes.
+    fn take(&mut self, datagram: T) -> Vec<T> {
+        self.number += 1;
+        let Pattern { duplicate_every, swap_every, .. } = self.pattern;
+        if self.pattern.loses(self.number) {
+            return Vec::new();
+        }
+        let mut leaving = Vec::new();
+        if Pattern::is_due(duplicate_every, self.number) {
+            leaving.push(datagram.clone());
+        } else if Pattern::is_due(swap_every, self.number) && self.held.is_none() {
+            self.held = Some(datagram);
+            return leaving;
+        }
+        leaving.push(datagram);
+        leaving.extend(self.held.take());
+        leaving
     }
 }
 
@@ -215,9 +252,13 @@ mod tests {
         let drop = Pattern { drop_every: 8, ..Pattern::default() };
         let kept: Vec<u8> = good.iter().copied().filter(|number| number % 8 != 0).collect();
         assert_eq!(carried(drop, 21), kept);
+        let burst = Pattern { burst: Burst { every: 10, length: 3 }, ..Pattern::default() };
+        let kept = [&good[..9], &good[12..19], &good[22..]].concat();
+        assert_eq!(carried(burst, 18), kept);
         let all = Pattern { drop_every: 8, duplicate_every: 10, swap_every: 5, ..drop };
         let expected =
             [1, 2, 3, 4, 6, 5, 7, 9, 10, 10, 11, 12, 13, 14, 17, 15, 18, 19, 20, 20, 21, 22, 23];
         assert_eq!(carried(all, expected.len()), expected);
+        assert_eq!(all.carry(good), expected);
     }
 }
