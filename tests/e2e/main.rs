@@ -15,6 +15,7 @@ mod config;
 mod control;
 mod drain;
 mod filling;
+mod hit_for_miss;
 mod interim;
 mod journal;
 mod keep;

@@ -1,25 +1,29 @@
 //! Asking the origin: once for many where that is right, and what to make of its answer.
 //!
-//! 1. [`shared`] joins the flight for the key: lead, or follow who does.
+//! 1. [`shared`] joins the flight for the key: lead, or follow who does; or neither, after a response that could not be
+//!    shared.
 //! 2. [`lead`] asks; a failure may still be answered from what is stored.
 //! 3. A 304 confirms what is stored. Else the policy says whether the response is stored.
 //! 4. If it is, a task of its own fills the store, and this request and its followers read along.
 //!    If not, followers ask for themselves.
 
-use std::{sync::Arc, time::SystemTime};
+mod why;
 
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use std::{borrow::Cow, sync::Arc, time::SystemTime};
+
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use selat_core::{
     cache::{
+        hit_for_miss::HitForMiss,
         invalidate::invalidated,
         policy::{Decision, lookup},
-        reason::{MissReason, PassReason, RevalidateReason, StoreRefusal},
-        status::{CacheStatus, Forward},
+        reason::{PassReason, StoreRefusal},
+        status::CacheStatus,
         storage::{Exchange, Storability, storable},
         stored::{StoredMeta, prepare, withheld},
         validation::{HeadUpdate, Validation, freshened_by_head, revalidated},
     },
-    http::{hop_by_hop, message::ResponseHead, range::RangeSpec, via},
+    http::{hop_by_hop, message::ResponseHead, via},
 };
 
 use crate::{
@@ -29,6 +33,7 @@ use crate::{
         epochs::Ticket,
         filling::Filling,
         flight::{Landing, Part, Permit, land},
+        hit_for_miss::Refused,
         object::{Object, Uses},
     },
     failure::{failed, give_up, rescue, serve_stale},
@@ -41,84 +46,17 @@ use crate::{
     request::{Ask, Reply, Verdict},
 };
 
+pub(crate) use self::why::{Stored, Why};
+
 /// Leaders that a follower outlives before it asks for itself.
 const LEADERS_MAX: usize = 3;
 
-/// Why the origin is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
-    /// Nothing fit is stored.
-    Miss(MissReason),
-    /// What is stored has to be confirmed.
-    Revalidate(RevalidateReason),
-    /// The cache has no say.
-    Pass(PassReason),
-}
-
-impl Why {
-    pub(crate) fn verdict(self) -> Verdict {
-        match self {
-            Self::Miss(reason) => Verdict::Miss(reason),
-            Self::Revalidate(reason) => Verdict::Replaced(reason),
-            Self::Pass(reason) => Verdict::Passed(reason),
-        }
-    }
-
-    pub(crate) fn said(self) -> CacheStatus<'static> {
-        let forward: Forward = match self {
-            Self::Miss(reason) => reason.into(),
-            Self::Revalidate(reason) => reason.into(),
-            Self::Pass(reason) => reason.into(),
-        };
-        CacheStatus { forward: Some(forward), ..reply::silent() }
-    }
-}
-
-/// What is stored for a request about which the origin has to be asked.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Stored<'a> {
-    /// Nothing that fits.
-    Nothing,
-    /// A response that has to be confirmed, and that is the way out where the origin fails.
-    Unconfirmed(&'a Arc<Object>),
-    /// A part that lacks one range, to be asked for with this `If-Range`.
-    Part(&'a Arc<Object>, RangeSpec, Option<&'a HeaderValue>),
-}
-
-impl<'a> Stored<'a> {
-    fn asking(self, method: &Method) -> Asking {
-        match self {
-            Self::Unconfirmed(object) if !object.meta.conditions().is_empty() => {
-                Asking::Whether(object.meta.conditions())
-            }
-            Self::Part(_, range, if_range) => Asking::Missing(range, if_range.cloned()),
-            _ if *method == Method::GET => Asking::Unconditionally,
-            _ => Asking::AsAsked,
-        }
-    }
-
-    /// Whether it is no longer stored.
-    fn is_gone(self, ask: &Ask<'_>) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Unconfirmed(object) | Self::Part(object, ..) => {
-                !ask.proxy.store.holds(&ask.key(), object)
-            }
-        }
-    }
-
-    /// What may be served where the origin fails.
-    fn fallback(self) -> Option<&'a Arc<Object>> {
-        match self {
-            Self::Unconfirmed(object) => Some(object),
-            Self::Nothing | Self::Part(..) => None,
-        }
-    }
-}
-
-/// Fetches for everyone who asks for the same now.
+/// Fetches for everyone who asks for the same now, unless the last response was for nobody else.
 pub(crate) async fn shared(ask: &Ask<'_>, why: Why, stored: Stored<'_>) -> Reply {
-    let key = ask.key();
+    let (key, now) = (ask.key(), SystemTime::now());
+    if ask.proxy.hits_for_miss.find(&key, why.selects(), now, &ask.proxy.store).is_some() {
+        return lead(ask, why.unshared(), stored, None).await;
+    }
     for _ in 0..LEADERS_MAX {
         match ask.proxy.join(&key) {
             Part::Leader(permit) => {
@@ -336,6 +274,7 @@ fn take_in(
             StoreRefusal::TooLarge
         }
         Storability::Store(meta) => {
+            ask.proxy.hits_for_miss.forget(&ask.key());
             let joint = parts::extension(ask, &exchange, &fetched);
             let withheld = withheld(&fetched.head.headers, &ask.route.options);
             let received = fetched.times.response;
@@ -347,8 +286,22 @@ fn take_in(
         }
         Storability::Pass(refusal) => refusal,
     };
+    remember(ask, why, ticket, &fetched, refusal);
     land(permit.as_ref(), || Landing::NotShared);
     (pass_on(ask, why, fetched, refusal), why.verdict())
+}
+
+/// Remembers that what anyone might have shared was for one client.
+fn remember(ask: &Ask<'_>, why: Why, ticket: Ticket, fetched: &Fetched, refusal: StoreRefusal) {
+    if !ask.is_shareable() || matches!(why, Why::Pass(_)) {
+        return;
+    }
+    let (status, now) = (fetched.head.status, fetched.times.response);
+    let said = HitForMiss::of(refusal, status, why.selects(), now, &ask.route.options);
+    if let Some(said) = said {
+        let tags = fetched.tags.clone().unwrap_or_default();
+        ask.proxy.hits_for_miss.remember(ask.key(), Refused { said, ticket, tags });
+    }
 }
 
 /// RFC 9111 §4.4: removes what a write spoils. The ticket outlives that: the response to a POST may itself
@@ -422,7 +375,12 @@ fn pass_on(
     let Fetched { mut head, body, .. } = fetched;
     hop_by_hop::strip_response(&mut head.headers);
     via::append(&mut head.headers, head.version, NAME);
-    reply::say(&mut head.headers, CacheStatus { detail: Some(refusal.as_str()), ..why.said() });
+    let said = why.said();
+    let detail = match said.detail {
+        Some(detail) => format!("{refusal}, {detail}").into(),
+        None => Cow::Borrowed(refusal.as_str()),
+    };
+    reply::say(&mut head.headers, CacheStatus { detail: Some(&detail), ..said });
     let mut response = Response::new(ReplyBody::Origin(Box::new(body)));
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers;

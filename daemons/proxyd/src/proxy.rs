@@ -19,6 +19,7 @@ use selat_runtime::{
 use crate::{
     cache::{
         flight::{Flights, Part},
+        hit_for_miss::HitsForMiss,
         index::Cursor,
         selection::Selection,
         store::{PurgeMode, Purged, Store},
@@ -48,6 +49,7 @@ pub(crate) struct Proxy {
     pub(crate) routes: ArcSwap<Routes>,
     pub(crate) store: Store,
     pub(crate) flights: Flights,
+    pub(crate) hits_for_miss: HitsForMiss,
     /// What is counted of each route.
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) events: Events,
@@ -70,6 +72,7 @@ impl Proxy {
             routes: ArcSwap::from_pointee(routes),
             store,
             flights: Flights::default(),
+            hits_for_miss: HitsForMiss::new(),
             ledger,
             events,
             access,

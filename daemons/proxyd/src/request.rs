@@ -95,7 +95,7 @@ impl<'r> Ask<'r> {
 
     /// Whether others may share what is fetched for it.
     pub(crate) fn is_shareable(&self) -> bool {
-        self.head.method == Method::GET && Requested::of(&self.head.headers) == Requested::Whole
+        is_shareable(self.request_head())
     }
 
     /// Whether what is stored is to be fetched anew although it is fresh.
@@ -119,6 +119,11 @@ impl<'r> Ask<'r> {
             Ok(self.proxy.store.lookup(text))
         })
     }
+}
+
+/// Whether requests of this kind may share what is fetched for one of them.
+pub(crate) fn is_shareable(request: RequestHead<'_>) -> bool {
+    *request.method == Method::GET && Requested::of(request.headers) == Requested::Whole
 }
 
 pub(crate) fn refuse(status: StatusCode, detail: &str) -> Reply {

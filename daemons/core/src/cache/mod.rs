@@ -4,7 +4,7 @@
 //!    [`key_parts`] adds what does, such as the class of the [`device`].
 //! 2. [`policy`] chooses among the stored responses: serve, revalidate, complete, fetch or pass.
 //! 3. [`storage`] judges the origin's answer and turns it into a [`stored::StoredMeta`].
-//!    [`fields`] packs its header section.
+//!    [`fields`] packs its header section. [`hit_for_miss`] says what to remember of one that is not stored.
 //! 4. [`validation`] merges a 304 or a HEAD into it; [`invalidate`] says what a write spoils;
 //!    [`partial`] puts ranges together.
 //! 5. [`early`] draws lots for refreshing ahead of time.
@@ -15,6 +15,7 @@ pub mod device;
 pub mod early;
 pub mod fields;
 pub mod freshness;
+pub mod hit_for_miss;
 pub mod invalidate;
 pub mod key;
 pub mod key_parts;

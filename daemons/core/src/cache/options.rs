@@ -33,6 +33,9 @@ pub struct PolicyOptions {
     /// For how long a stale response is served when the origin fails, where the origin says
     /// nothing (RFC 5861 §4).
     pub grace_if_error: Duration,
+    /// For how long requests do not wait for each other's fetch after a response that could not be
+    /// stored. Zero: they always do.
+    pub hit_for_miss: Duration,
     /// What stale directives mean beside `s-maxage`.
     pub s_maxage_stale: SMaxageStale,
 }
@@ -80,6 +83,7 @@ impl Default for PolicyOptions {
             lifetime_max: Duration::from_hours(365 * 24),
             grace_while_revalidate: Duration::ZERO,
             grace_if_error: Duration::from_mins(5),
+            hit_for_miss: Duration::from_mins(2),
             s_maxage_stale: SMaxageStale::Forbid,
         }
     }

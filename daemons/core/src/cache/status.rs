@@ -56,7 +56,7 @@ impl Forward {
 impl From<MissReason> for Forward {
     fn from(reason: MissReason) -> Self {
         match reason {
-            MissReason::Absent => Self::UriMiss,
+            MissReason::Absent | MissReason::HitForMiss => Self::UriMiss,
             MissReason::Variant => Self::VaryMiss,
             MissReason::Partial => Self::Partial,
         }

@@ -3,6 +3,7 @@
 //!
 //! 1. [`store`] holds the responses, bounded in bytes, by key and variant.
 //! 2. [`flight`] makes one fetch out of concurrent misses for a key.
+//!    [`hit_for_miss`] knows the keys for which that is of no use.
 //! 3. [`filling`] is a response on its way into the store: many read it while it arrives.
 //! 4. [`epochs`] keeps out of the store what was on its way when it was purged.
 //! 5. [`index`] finds what is stored by the prefix of its URL and by its [`tags`]; a [`selection`] is
@@ -13,6 +14,7 @@ pub(crate) mod content;
 pub(crate) mod epochs;
 pub(crate) mod filling;
 pub(crate) mod flight;
+pub(crate) mod hit_for_miss;
 pub(crate) mod index;
 pub(crate) mod object;
 pub(crate) mod selection;

@@ -206,6 +206,11 @@ impl Store {
         self.epochs.ticket(key)
     }
 
+    /// Whether nothing was purged since the ticket was had that a response under `key` with these tags may be.
+    pub(crate) fn is_current(&self, ticket: Ticket, key: &CacheKey, tags: &Tags) -> bool {
+        self.epochs.while_valid(ticket, key, tags, || ()).is_some()
+    }
+
     /// Stores `object` in place of what a request with these fields selects. Parts of one representation that have
     /// no octet in common stay beside each other, each as a variant.
     ///

@@ -120,6 +120,7 @@ fn policy(layers: &mut Layers<'_>, otherwise: &PolicyOptions) -> PolicyOptions {
         grace_if_error: layers.one("cache.grace_if_error", &any, otherwise.grace_if_error),
         heuristic_max: layers.one("cache.heuristic_max", &any, otherwise.heuristic_max),
         lifetime_max: layers.one("cache.lifetime_max", &any, otherwise.lifetime_max),
+        hit_for_miss: layers.one("cache.hit_for_miss", &any, otherwise.hit_for_miss),
         set_cookie: layers.one("cache.set_cookie", set_cookie, otherwise.set_cookie),
         ..otherwise.clone()
     }

@@ -6,18 +6,22 @@ use std::time::SystemTime;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use selat_core::{
     cache::{
+        hit_for_miss::HitForMiss,
         key::CacheKey,
         key_parts::TooLong,
         policy::{Decision, lookup},
-        reason::{HitReason, PassReason},
+        reason::{HitReason, MissReason, PassReason, StoreRefusal},
     },
     http::{message::RequestHead, target::Target},
 };
 use selat_proto::v1::{CacheDecision, ExplainRequest, ExplainResponse, Field};
 use tonic::Status;
 
-use super::{entries, url};
-use crate::{cache::store::Resource, proxy::Proxy};
+use super::{
+    entries::{self, span},
+    url,
+};
+use crate::{cache::store::Resource, proxy::Proxy, request::is_shareable};
 
 /// Header fields of the request that is asked about.
 const FIELDS_MAX: usize = 100;
@@ -49,9 +53,16 @@ pub(super) fn explain(
         Ok(()) => lookup(request, candidates, now, &route.options),
         Err(TooLong) => Decision::Pass(PassReason::KeyTooLong),
     };
+    let unshared = unshared(proxy, &key, request, &decision, now);
+    let decision = match decision {
+        Decision::Fetch(MissReason::Absent) if unshared.is_some() => {
+            Decision::Fetch(MissReason::HitForMiss)
+        }
+        decision => decision,
+    };
     let selected = selected(&decision).and_then(|which| variants.clone().nth(which));
     let lifetime = selected.map(|object| object.meta.lifetime().source.rule());
-    let rule = decision.rule();
+    let (rule, refusal) = (decision.rule(), unshared.as_ref().map(HitForMiss::refusal));
     Ok(ExplainResponse {
         url: key.uri().to_owned(),
         decision: kind(&decision).into(),
@@ -63,10 +74,28 @@ pub(super) fn explain(
         variants: u32::try_from(variants.count()).unwrap_or(u32::MAX),
         lifetime_rule: lifetime.map_or("", |rule| rule.text).to_owned(),
         lifetime_clause: lifetime.map_or("", |rule| rule.clause).to_owned(),
-        fetching: proxy.flights.is_fetching(&key),
+        fetching: unshared.is_none() && proxy.flights.is_fetching(&key),
         route: key.namespace().to_owned(),
         key_parts: entries::key_parts(&key),
+        last_refusal: refusal.map_or("", StoreRefusal::as_str).to_owned(),
+        last_refusal_rule: refusal.map_or("", |refusal| refusal.rule().text).to_owned(),
+        last_refusal_clause: refusal.map_or("", |refusal| refusal.rule().clause).to_owned(),
+        last_refusal_ttl: unshared.and_then(|said| span(said.until().duration_since(now).ok()?)),
     })
+}
+
+/// What says that the request would not wait for another's fetch.
+fn unshared(
+    proxy: &Proxy,
+    key: &CacheKey,
+    request: RequestHead<'_>,
+    decision: &Decision,
+    now: SystemTime,
+) -> Option<HitForMiss> {
+    let fetches = matches!(decision, Decision::Fetch(_) | Decision::Revalidate { .. });
+    let selects = selected(decision).is_some();
+    let is_shared = fetches && is_shareable(request);
+    is_shared.then(|| proxy.hits_for_miss.find(key, selects, now, &proxy.store)).flatten()
 }
 
 fn method(name: &str) -> Result<Method, Status> {
@@ -135,6 +164,9 @@ fn next(decision: &Decision) -> &'static str {
             "The origin is asked whether it changed: a 304 makes it fresh again, anything else takes its place."
         }
         Decision::Complete { .. } => "The origin is asked for the octets that are missing.",
+        Decision::Fetch(MissReason::HitForMiss) => {
+            "The origin is asked, whoever else asks it; the response is stored where that is allowed."
+        }
         Decision::Fetch(_) => {
             "The origin is asked, and the response is stored where that is allowed."
         }

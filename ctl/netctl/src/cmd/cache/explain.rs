@@ -94,6 +94,9 @@ impl Explanation {
         if explained.fetching {
             facts.fact("now", "another request is fetching it; one that has to fetch waits for it");
         }
+        if !explained.last_refusal.is_empty() {
+            facts.fact("last response", self.last_refusal());
+        }
         facts.fact("route", &explained.route);
         // The selected response tells its own.
         if explained.variant.is_none() && !explained.key_parts.is_empty() {
@@ -101,6 +104,17 @@ impl Explanation {
         }
         facts.fact("stored", unit::plural(explained.variants.into(), "variant", "variants"));
         facts
+    }
+
+    fn last_refusal(&self) -> String {
+        let explained = &self.0;
+        format!(
+            "not stored, {}: {} ({}); remembered for {} more",
+            explained.last_refusal,
+            explained.last_refusal_rule,
+            explained.last_refusal_clause,
+            unit::message_span(explained.last_refusal_ttl.as_ref()),
+        )
     }
 
     fn selected(&self, variant: &Variant) -> Grid {
