@@ -1,6 +1,6 @@
 //! Interim responses: from the origin to an HTTP/1.1 client, before the response that they announce.
 
-use selat_tests::{Client, Daemon, Gate, Origin, Reply};
+use selat_tests::{Client, Daemon, Gate, Netctl, Origin, Reply};
 
 fn hints(link: &str) -> Reply {
     Reply::status(103).header("link", link)
@@ -41,6 +41,25 @@ fn a_hit_has_the_final_response_alone() {
         (200, "page", "")
     );
     assert_eq!(origin.count("/"), 1);
+}
+
+#[test]
+fn hints_are_for_the_client_whose_request_the_origin_has_seen() {
+    let (gate, end) = (Gate::new(), Gate::new());
+    let reply = Reply::fresh("page").interim(hints("</mine>")).hold(&gate);
+    let origin = Origin::with("/", reply.wait(&end));
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut leader = Client::connect(proxyd.address("http"));
+    leader.send("GET", "/", &[]).unwrap();
+    assert_eq!(leader.receive_head().unwrap().status, 103);
+    let mut follower = Client::connect(proxyd.address("http"));
+    follower.send("GET", "/", &[]).unwrap();
+    gate.open();
+    assert_eq!(follower.receive_head().unwrap().status, 200);
+    end.open();
+    assert_eq!(follower.read_exactly(4).unwrap(), b"page");
+    let stats = Netctl::new().proxyd(&proxyd).json(&["cache", "stats"]);
+    assert_eq!(stats["collapsed"], 1);
 }
 
 #[test]

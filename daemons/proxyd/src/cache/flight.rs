@@ -4,8 +4,9 @@
 //! wait for that, woken, not polling. A leader that is dropped before it lands hands over: those who wait
 //! join anew, and one of them leads.
 //!
-//! Interim responses (RFC 9110 §15.2) are for the leader's client: they are about the request that was
-//! forwarded, and have passed when others join.
+//! Interim responses (RFC 9110 §15.2) are for the leader's client alone: they are about the request that was
+//! forwarded, and come before anyone knows whether the response may be shared. What they hint at may be as private
+//! as a response that turns out to be, and where it is shared, those who wait have it as soon as the leader.
 
 use std::sync::{
     Arc,
