@@ -1,7 +1,7 @@
 //! Live screens on a real terminal: what a person sees, presses and is left with.
 
 use rustix::process::Signal;
-use selat_tests::{Link, Netctl, Pattern, System, Terminal};
+use selat_tests::{Daemon, Gate, Link, Netctl, Origin, Pattern, Reply, System, Terminal};
 use serde_json::Value;
 
 /// A test through a link that loses every tenth, slow enough to be looked at.
@@ -133,6 +133,35 @@ fn both_daemons_are_shown_live_with_what_happens_to_them() {
     terminal.press("q");
     assert!(terminal.wait().success());
     assert!(terminal.is_given_back());
+}
+
+#[test]
+fn warming_shows_how_far_it_is_and_what_failed_and_then_the_sum() {
+    let (gate, origin) = (Gate::new(), Origin::start());
+    for path in ["/a", "/b"] {
+        origin.on(path, Reply::fresh(path));
+    }
+    origin.on("/slow", Reply::fresh("slow").hold(&gate));
+    let proxyd = Daemon::caching(origin.address()).start();
+    let urls = ["/a", "/absent", "/b", "/slow"].map(|path| proxyd.url(path));
+    let arguments: Vec<&str> =
+        ["cache", "warm"].into_iter().chain(urls.iter().map(String::as_str)).collect();
+    let mut terminal = Netctl::new().proxyd(&proxyd).on_terminal(&arguments, (100, 20));
+    let shown = terminal.wait_for(&["█", " 3 of 4, 1 failed", "/s", "to go"]);
+    assert!(!shown.contains("asked for"), "{shown}");
+    gate.open();
+    assert_eq!(terminal.wait().code(), Some(1));
+    let left = terminal.wait_for(&["asked for", "4 URLs", "404"]);
+    assert!(!left.contains("to go") && terminal.is_given_back(), "{left}");
+    let fact = |name: &str| left.lines().find(|line| line.starts_with(name)).map(str::trim_end);
+    let facts = [fact("stored").unwrap(), fact("failed").unwrap()];
+    assert!(facts[0].ends_with(" 3") && facts[1].ends_with(" 1"), "{left}");
+
+    let without = Netctl::new().proxyd(&proxyd).run(&arguments);
+    assert!(without.stdout.contains("already stored"), "{without:?}");
+    for drawn in ["to go", "\u{1b}", "\r"] {
+        assert!(!without.stderr.contains(drawn), "{without:?}");
+    }
 }
 
 #[test]

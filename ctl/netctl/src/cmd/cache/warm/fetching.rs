@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::console::Console;
 use crate::http::{Connection, Dialer, HttpError, HttpUrl, Protocol, Said, Verdict, said};
+use crate::output::unit;
 
 /// Where to fetch from, and how.
 #[derive(Debug)]
@@ -51,13 +52,17 @@ pub(super) async fn fetch_all(
     console: &Console<'_>,
 ) -> Vec<Warmed> {
     let bar = bar(urls.len(), console);
-    let next = Cell::new(0);
+    let (next, failed) = (Cell::new(0), Cell::new(0_u64));
     let warmed = RefCell::new(vec![None; urls.len()]);
     let worker = async || {
         let mut connection = None;
         while let Some(url) = urls.get(next.get()) {
             let index = next.replace(next.get() + 1);
             let one = warm(url, source, &mut connection).await;
+            if matches!(one.outcome, Outcome::Failed(_)) {
+                failed.set(failed.get() + 1);
+                bar.set_message(failures(failed.get()));
+            }
             if let Some(place) = warmed.borrow_mut().get_mut(index) {
                 *place = Some(one);
             }
@@ -120,15 +125,21 @@ fn outcome(said: &Said) -> Outcome {
     }
 }
 
+fn failures(count: u64) -> String {
+    format!("{} failed", unit::count(count))
+}
+
 fn bar(urls: usize, console: &Console<'_>) -> ProgressBar {
     if !console.look.progress {
         return ProgressBar::hidden();
     }
     let target = ProgressDrawTarget::stderr();
     let bar = ProgressBar::with_draw_target(Some(urls as u64), target);
-    match ProgressStyle::with_template(" {bar:30.cyan/dim} {pos} of {len}  {per_sec}  {eta} to go")
-    {
+    let template = " {bar:30.cyan/dim} {pos} of {len}, {msg}  {per_sec}  {eta} to go";
+    let bar = match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
-    }
+    };
+    bar.set_message(failures(0));
+    bar
 }
