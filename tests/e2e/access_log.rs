@@ -68,6 +68,7 @@ fn each_request_is_a_line_in_the_combined_format() {
     let lines = lines(&site.log(), 2);
     assert!(lines[0].starts_with("127.0.0.1 - - ["), "{lines:?}");
     assert!(lines[0].contains("] \"GET / HTTP/1.1\" 200 5 \"-\" \"-\" - 0."), "{lines:?}");
+    assert!(lines[0].ends_with(" -"), "no routes: {lines:?}");
     assert!(lines[1].contains("\"GET /missing?a=b HTTP/1.1\" 404 "), "{lines:?}");
     assert!(!websrvd.process().stderr().contains("/missing"), "not in the other log, too");
     let status = Netctl::new().websrvd(&websrvd).json(&["status", "websrvd"]);
@@ -90,6 +91,29 @@ fn proxyd_says_what_the_cache_did() {
     assert_eq!((&entries[0]["cache"], &entries[1]["cache"]), (&"miss".into(), &"hit".into()));
     assert_eq!((&entries[1]["status"], &entries[1]["target"]), (&200.into(), &"/".into()));
     assert_eq!(entries[1]["host"], proxyd.address("http").to_string());
+}
+
+#[test]
+fn proxyd_names_the_route_of_each_request() {
+    let site = Site::new();
+    let origin = Origin::with("/", Reply::fresh("hello"));
+    origin.on("/img/a", Reply::fresh("picture"));
+    let proxyd = Daemon::caching(origin.address())
+        .config(&format!(
+            "udp = []\naccess_log = {:?}\n[route.images]\npath = \"/img\"\n",
+            site.log()
+        ))
+        .start();
+    for path in ["/", "/img/a", "/img/a"] {
+        get(&proxyd, path);
+    }
+    let mut client = Client::connect(proxyd.address("http"));
+    assert_eq!(client.request("OPTIONS", "*", &[]).unwrap().status(), 204);
+    let lines = lines(&site.log(), 4);
+    let ends = [" default", " images", " images", " -"];
+    for (line, end) in lines.iter().zip(ends) {
+        assert!(line.ends_with(end), "{end}: {lines:?}");
+    }
 }
 
 #[test]

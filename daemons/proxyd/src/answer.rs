@@ -223,6 +223,7 @@ fn sent(
         access.note(&Entry {
             status: response.status(),
             cache: Some(verdict.as_str()),
+            route: route.map(|route| &*route.namespace),
             elapsed,
             ..Entry::of(client, head)
         });

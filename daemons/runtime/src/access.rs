@@ -52,6 +52,8 @@ pub struct Entry<'a> {
     pub bytes: Option<u64>,
     /// What a cache did.
     pub cache: Option<&'a str>,
+    /// Name of the route that it took, where there are routes.
+    pub route: Option<&'a str>,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -73,6 +75,7 @@ impl<'a> Entry<'a> {
             status: StatusCode::OK,
             bytes: None,
             cache: None,
+            route: None,
             elapsed: Duration::ZERO,
         }
     }
@@ -96,7 +99,7 @@ enum Destination {
 /// How a line in a file looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
-    /// Apache's combined log format, then what the cache did and the seconds that it took.
+    /// Apache's combined log format, then what the cache did, the seconds that it took and the route.
     Combined,
     /// An object.
     Json,
@@ -272,6 +275,7 @@ fn log(entry: &Entry<'_>) {
         status = entry.status.as_u16(),
         bytes = entry.bytes,
         cache = entry.cache,
+        route = entry.route,
         elapsed_us = entry.elapsed.as_micros(),
         "request"
     );

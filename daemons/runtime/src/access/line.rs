@@ -75,7 +75,8 @@ fn combined(line: &mut String, time: &str, entry: &Entry<'_>) -> std::fmt::Resul
         }
         line.push('"');
     }
-    writeln!(line, " {} {:.6}", entry.cache.unwrap_or("-"), entry.elapsed.as_secs_f64())
+    let (cache, route) = (entry.cache.unwrap_or("-"), entry.route.unwrap_or("-"));
+    writeln!(line, " {cache} {:.6} {route}", entry.elapsed.as_secs_f64())
 }
 
 fn json(line: &mut String, time: &str, since: Duration, entry: &Entry<'_>) -> std::fmt::Result {
@@ -93,8 +94,11 @@ fn json(line: &mut String, time: &str, since: Duration, entry: &Entry<'_>) -> st
     if let Some(bytes) = entry.bytes {
         write!(line, ",\"bytes\":{bytes}")?;
     }
-    if let Some(cache) = entry.cache {
-        write!(line, ",\"cache\":\"{cache}\"")?;
+    // Neither is of a client's making.
+    for (name, own) in [("cache", entry.cache), ("route", entry.route)] {
+        if let Some(own) = own {
+            write!(line, ",\"{name}\":\"{own}\"")?;
+        }
     }
     for (name, said) in [("referer", entry.referer), ("user_agent", entry.user_agent)] {
         if let Some(said) = said {
@@ -160,6 +164,7 @@ mod tests {
             status: StatusCode::OK,
             bytes: Some(11),
             cache: Some("hit"),
+            route: Some("default"),
             elapsed: Duration::from_micros(1234),
         };
         let now = UNIX_EPOCH + Duration::from_millis(1_800_000_000_042);
@@ -172,13 +177,13 @@ mod tests {
     fn both_formats_say_all_that_there_is_to_say() {
         assert_eq!(
             line(Mode::Combined, "/a?b=c", b"curl/8"),
-            "192.0.2.7 - - [15/Jan/2027:08:00:00 +0000] \"GET /a?b=c HTTP/1.1\" 200 11 \"-\" \"curl/8\" hit 0.001234\n"
+            "192.0.2.7 - - [15/Jan/2027:08:00:00 +0000] \"GET /a?b=c HTTP/1.1\" 200 11 \"-\" \"curl/8\" hit 0.001234 default\n"
         );
         assert_eq!(
             line(Mode::Json, "/a?b=c", b"curl/8"),
             "{\"time\":\"2027-01-15T08:00:00.042Z\",\"client\":\"192.0.2.7:4711\",\"method\":\"GET\",\
              \"host\":\"a.example\",\"target\":\"/a?b=c\",\"version\":\"HTTP/1.1\",\"status\":200,\"bytes\":11,\"cache\":\"hit\",\
-             \"user_agent\":\"curl/8\",\"elapsed_us\":1234}\n"
+             \"route\":\"default\",\"user_agent\":\"curl/8\",\"elapsed_us\":1234}\n"
         );
     }
 
