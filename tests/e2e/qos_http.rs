@@ -49,6 +49,29 @@ fn each_phase_takes_as_long_as_the_origin_makes_it() {
     assert!(result["reordered"].is_null(), "connections have no order among them: {result}");
 }
 
+#[test]
+fn what_requests_have_not_is_null_and_blank_and_never_zero() {
+    let origin = Origin::with("/", Reply::fresh("page"));
+    let url = url(&origin, "/");
+    let closed = measure(&url, &["-n", "12", "-c", "2"]);
+    let open = measure(&url, &["-n", "12", "-c", "2", "--rate", "500"]);
+    for name in ["duplicates", "reordered"] {
+        assert!(closed[name].is_null() && open[name].is_null(), "{name}: {closed} {open}");
+    }
+    // Where the next request follows the answer to another, none is due at a time of its own.
+    for name in ["late", "dropped", "schedule_error_p50_ms", "schedule_error_p99_ms"] {
+        assert!(closed[name].is_null() && open[name].is_number(), "{name}: {closed} {open}");
+    }
+    assert_eq!((&closed["queued"]["count"], &open["queued"]["count"]), (&0.into(), &12.into()));
+    let table = Netctl::new().text(&["-o", "csv", "qos", "http", &url, "-n", "12"]);
+    let mut rows = csv::Reader::from_reader(table.as_bytes());
+    let header = rows.headers().unwrap().clone();
+    let row = rows.records().next().unwrap().unwrap();
+    let blank: Vec<&str> =
+        header.iter().zip(&row).filter(|(_, cell)| cell.is_empty()).map(|(name, _)| name).collect();
+    assert_eq!(blank, ["duplicates", "reordered", "r_factor", "mos"], "{table}");
+}
+
 /// An origin that answers at once, but for request 50, to which it takes half a second.
 fn stalling() -> Origin {
     let (origin, asked) = (Origin::start(), AtomicU32::new(0));

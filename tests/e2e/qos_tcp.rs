@@ -1,6 +1,6 @@
 //! Streams and responsiveness, straight and through the proxy.
 
-use std::{process::Command, thread};
+use std::process::Command;
 
 use rustix::process::Signal;
 use selat_tests::{Daemon, Netctl, Process, binary};
@@ -48,6 +48,9 @@ fn goodput_is_told_each_way_without_its_warm_up_and_beside_latency() {
             assert!(result[latency]["count"].as_u64().unwrap() > 0, "{latency}: {result}");
         }
         assert_eq!((&result["broken"], &result["lost"]), (&0.into(), &0.into()), "{result}");
+    }
+    for name in ["duplicates", "reordered", "late", "schedule_error_p50_ms"] {
+        assert!(results.iter().all(|it| it[name].is_null()), "streams have no {name}: {results:?}");
     }
     // Only the side that sends knows what was sent again.
     assert!(results[0]["retransmits"].is_null() && results[1]["retransmits"].is_u64());
@@ -116,13 +119,36 @@ fn an_interrupted_run_shows_what_it_measured() {
     let raw = websrvd.directory().join("raw.json");
     netctl.args(["qos", "tcp", &websrvd.url("/.well-known/nq")]).arg("--raw").arg(&raw);
     netctl.args(["--direction", "down", "--duration", "1h", "--warm-up", "0", "--idle", "0"]);
-    let mut running = Process::start(&mut netctl);
-    // The first asks whether there is anything to measure against, the others are probes.
-    while websrvd.process().stderr().matches("nq/small").count() < 5 {
-        thread::yield_now();
-    }
-    running.signal(Signal::INT);
+    let mut running = interrupted(&websrvd, &mut netctl);
     assert_eq!(running.exit_status().code(), Some(0), "{}", running.stderr());
     let result = &measure(&["report", raw.to_str().unwrap()])[0];
     assert!(number(result, "received") >= 1.0 && number(result, "bytes") > 0.0, "{result}");
+}
+
+/// The run, interrupted once it has probed for some time.
+fn interrupted(websrvd: &Daemon, netctl: &mut Command) -> Process {
+    let running = Process::start(netctl);
+    // The first asks whether there is anything to measure against, the others are probes.
+    websrvd.process().wait_for_logs("nq/small", 5);
+    running.signal(Signal::INT);
+    running
+}
+
+#[test]
+fn what_ended_before_it_counted_is_not_measured_as_nothing() {
+    let (websrvd, _proxyd, _site) = system();
+    let mut netctl = Command::new(binary("netctl"));
+    netctl.args(["-o", "json", "qos", "tcp", &websrvd.url("/.well-known/nq")]);
+    netctl.args(["--direction", "down", "--duration", "1h", "--warm-up", "30m", "--idle", "0"]);
+    let mut running = interrupted(&websrvd, netctl.args(["--interval", "50ms"]));
+    running.exit_status();
+    let document: Value = serde_json::from_str(&running.stdout()).unwrap();
+    let result = &document["results"][0];
+    for name in ["bytes", "throughput_bps", "down_bps", "loss_pct"] {
+        assert!(result[name].is_null(), "{name} in {result}");
+    }
+    // The warm-up was measured, for what it is.
+    let first = &result["intervals"][0];
+    assert!(number(first, "down_bps") > 0.0 && first["up_bps"].is_null(), "{result}");
+    assert!(first["is_warm_up"].as_bool().unwrap() && result["streams"] == 4, "{result}");
 }

@@ -35,17 +35,18 @@ pub struct Analysis {
     pub lost: u64,
     /// `lost` / `sent` × 100; `None` when nothing was sent.
     pub loss_pct: Option<f64>,
-    /// Answers after the first to the same probe.
-    pub duplicates: u64,
+    /// Answers after the first to the same probe; `None` over connections, where each comes once.
+    pub duplicates: Option<u64>,
     /// On which way they were lost; `None` where no reflector counts. Of several clients, the sum of
     /// those whose reflector does; the losses of the others are unknown.
     pub loss_direction: Option<LossDirection>,
-    /// Answers that came after one with a higher number (RFC 4737 §3.3, Type-P-Reordered).
-    pub reordered: u64,
+    /// Answers that came after one with a higher number (RFC 4737 §3.3, Type-P-Reordered); `None` over
+    /// connections, among which answers have no order to lose.
+    pub reordered: Option<u64>,
     /// How far these came late.
     pub reordering: Reordering,
-    /// Payload bytes of the first answers.
-    pub bytes: u64,
+    /// Payload bytes of the first answers; `None` of streams that ended before their bytes counted.
+    pub bytes: Option<u64>,
     /// Total time: from the first send to the last answer or send, whichever is later.
     pub duration: Option<Duration>,
     /// `bytes` × 8 / `duration`, bit/s.
@@ -63,7 +64,7 @@ pub struct Analysis {
     pub delay_variation: DelayVariation,
     /// How losses follow each other.
     pub loss_runs: LossRuns,
-    /// How well the sender kept its schedule; `None` when nothing was sent.
+    /// How well the sender kept its schedule; `None` when nothing was sent, and over connections.
     pub pacing: Option<Pacing>,
 }
 
@@ -83,6 +84,7 @@ impl Analysis {
         let sent = all().count() as u64;
         let received = all().filter(|sample| !sample.is_lost()).count() as u64;
         let bytes = all().map(|sample| sample.bytes).sum();
+        let counted = |count: u64| (sent > 0).then_some(count);
         let duration = total_time(all());
         let bps = |bytes: f64| duration.map(|duration| bytes * 8.0 / duration.as_secs_f64());
         let loss_direction = loss_direction(clients, sent - received);
@@ -94,11 +96,11 @@ impl Analysis {
             received,
             lost: sent - received,
             loss_pct: ratio((sent - received) * 100, sent),
-            duplicates: all().map(|sample| u64::from(sample.duplicates)).sum(),
+            duplicates: counted(all().map(|sample| u64::from(sample.duplicates)).sum()),
             loss_direction,
-            reordered: reordering.reordered(),
+            reordered: counted(reordering.reordered()),
             reordering,
-            bytes,
+            bytes: counted(bytes),
             duration,
             throughput_bps: bps(bytes as f64),
             throughput_up_bps: reached

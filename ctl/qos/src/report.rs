@@ -160,15 +160,26 @@ impl Measurement {
     pub fn total(&self) -> Analysis {
         let clients: Vec<&[Sample]> =
             self.clients.iter().map(|series| series.samples.as_slice()).collect();
-        let mut total = Analysis::of_all(&clients);
-        if self.flow.is_some() {
-            // Answers on several connections have no order that they could lose.
-            (total.reordered, total.reordering) = (0, Reordering::default());
-        }
+        let mut total = self.known(Analysis::of_all(&clients));
         if let Some(Flow::Tcp(run)) = &self.flow {
             flow::carry(run, &mut total);
         }
         total
+    }
+
+    /// `figures` without what datagrams alone have. The samples of a flow begin when they were due: how late
+    /// they left, only the flow itself can tell.
+    fn known(&self, figures: Analysis) -> Analysis {
+        match self.flow {
+            None => figures,
+            Some(_) => Analysis {
+                duplicates: None,
+                reordered: None,
+                reordering: Reordering::default(),
+                pacing: None,
+                ..figures
+            },
+        }
     }
 
     /// Jain's fairness index of the clients' throughputs, (Σx)² / (n Σx²): 1 is served alike, 1/n is
@@ -207,14 +218,14 @@ impl Measurement {
         let mut rows = Vec::with_capacity(self.clients.len() + 1);
         if self.clients.len() > 1 {
             let each = self.clients.iter();
-            rows.extend(each.map(|series| row(&series.client, &Analysis::of(&series.samples))));
+            rows.extend(
+                each.map(|series| row(&series.client, &self.known(Analysis::of(&series.samples)))),
+            );
         }
         let mut total = row(TOTAL_CLIENT, &self.total());
         total.detail.fairness = self.fairness();
         total.detail.relay_cost = self.relay_cost().map(|cost| cost.iter().map(Cost::of).collect());
         if let Some(flow) = &self.flow {
-            // A sample of a request counts from when it was due; how late it left, the flow knows.
-            rows.iter_mut().for_each(|row| row.detail.forget_pacing());
             total.detail.add_flow(flow);
         }
         rows.push(total);

@@ -147,6 +147,7 @@ fn what_a_cache_saves_is_drawn_with_its_interval() {
         opened: Vec::new(),
         clients: vec![(0..100).map(exchange).collect()],
         dropped: 0,
+        is_closed: true,
         unfinished: 0,
         is_cancelled: false,
         processor_share: 0.0,

@@ -18,7 +18,7 @@ pub struct LoadFigures {
     pub response: Distribution,
     /// From when a connection took it up to the last byte: what the server takes.
     pub service: Distribution,
-    /// How long requests waited for a free connection.
+    /// How long requests waited for a free connection; nothing of a closed loop, which waits for none.
     pub queued: Distribution,
     /// TCP handshakes, before the run and during it.
     pub connect: Distribution,
@@ -32,8 +32,8 @@ pub struct LoadFigures {
     pub outcomes: BTreeMap<Outcome, u64>,
     /// What the nearest cache did, and how long that took, in the order of [`Verdict`].
     pub verdicts: Vec<VerdictFigures>,
-    /// Requests that waited longer than [`LATE`] for a free connection.
-    pub late: u64,
+    /// Requests that waited longer than [`LATE`] for a free connection; `None` of a closed loop.
+    pub late: Option<u64>,
     /// Hits against misses; `None` where there are not [`crate::two_sample::SAMPLES_MIN`] of each.
     pub comparison: Option<Comparison>,
 }
@@ -78,6 +78,7 @@ impl LoadFigures {
         let phase = |time: fn(&Exchange) -> Option<Duration>| {
             Distribution::new(answered.iter().filter_map(|it| time(it)).collect())
         };
+        let queued = || all().filter(|_| !run.is_closed).map(Exchange::queued);
         let opened = || run.opened.iter().copied().chain(all().filter_map(|it| it.opened));
         let mut outcomes = BTreeMap::new();
         all().for_each(|it| *outcomes.entry(it.outcome).or_default() += 1);
@@ -85,14 +86,14 @@ impl LoadFigures {
             answered_per_s: rate(&answered),
             response: times(Exchange::response_time),
             service: times(Exchange::service_time),
-            queued: Distribution::new(all().map(Exchange::queued).collect()),
+            queued: Distribution::new(queued().collect()),
             connect: Distribution::new(opened().map(|it| it.connect).collect()),
             tls: Distribution::new(opened().filter_map(|it| it.tls).collect()),
             first_byte: phase(Exchange::first_byte),
             body: phase(Exchange::body),
             outcomes,
             verdicts: verdicts(&answered),
-            late: all().filter(|it| it.queued() > LATE).count() as u64,
+            late: (!run.is_closed).then(|| queued().filter(|it| *it > LATE).count() as u64),
             comparison: Comparison::of(&answered),
         }
     }

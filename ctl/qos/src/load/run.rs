@@ -39,6 +39,9 @@ pub struct LoadRun {
     /// Requests that were due but never begun: they had waited for a connection for as long as a
     /// request may take.
     pub dropped: u64,
+    /// Whether each request followed the answer to another (closed loop): none was due at any time.
+    #[serde(default)]
+    pub is_closed: bool,
     /// Requests that were under way when the run was cancelled; not among the exchanges.
     pub unfinished: u64,
     /// Whether it was ended before its time.
@@ -80,6 +83,7 @@ pub fn run(spec: &LoadSpec, progress: &Progress, cancel: &Cancel) -> Result<Load
         started_at,
         dns: spec.dialer.dns,
         opened,
+        is_closed: matches!(spec.mode, Mode::Closed { .. }),
         dropped: worked.iter().map(|(_, worked)| worked.dropped).sum(),
         unfinished: worked.iter().map(|(_, worked)| worked.unfinished).sum(),
         clients: by_client(spec, worked),

@@ -122,7 +122,7 @@ pub struct Cost {
     /// Upper end of it.
     pub high: Option<f64>,
     /// Whether the interval does not hold zero.
-    pub is_significant: bool,
+    pub is_significant: Option<bool>,
 }
 
 impl Cost {
@@ -136,7 +136,7 @@ impl Cost {
             difference: rounded(difference.map(|it| it.value)),
             low: rounded(difference.map(|it| it.low)),
             high: rounded(difference.map(|it| it.high)),
-            is_significant: difference.is_some_and(|it| it.finding() != Finding::Noise),
+            is_significant: difference.map(|it| it.finding() != Finding::Noise),
         }
     }
 }
@@ -208,16 +208,10 @@ impl Detail {
                 let queued = |percent| rounded(figures.queued.percentile(percent).map(ms));
                 self.schedule_error_p50_ms = queued(50.0);
                 self.schedule_error_p99_ms = queued(99.0);
-                self.late = Some(figures.late);
+                self.late = figures.late;
                 self.http = Some(HttpDetail::of(run, &figures));
             }
             Flow::Tcp(run) => self.tcp = Some(TcpDetail::of(run, &BulkFigures::of(run))),
         }
-    }
-
-    pub(super) fn forget_pacing(&mut self) {
-        self.schedule_error_p50_ms = None;
-        self.schedule_error_p99_ms = None;
-        self.late = None;
     }
 }

@@ -120,7 +120,7 @@ fn tiles(test: Test, total: &Analysis, grades: &Grades) -> Markup {
     };
     let class = grades.tiphon.overall().map_or("", |class| class.indonesian());
     let p95 = format!("p95 {}", milliseconds(latency.percentile(95.0)));
-    let bytes = format!("{} bytes", total.bytes);
+    let bytes = total.bytes.map_or_else(String::new, |bytes| format!("{bytes} bytes"));
     let lost = format!("{} of {}", total.lost, total.sent);
     markup! {
         div.tiles {

@@ -38,7 +38,7 @@ pub struct HttpDetail {
     pub response: Percentiles,
     /// From when a connection took them up to the last byte.
     pub service: Percentiles,
-    /// How long they waited for a free connection.
+    /// How long they waited for a free connection; none of a closed loop.
     pub queued: Percentiles,
     /// Looking up the host, ms.
     pub dns_ms: Option<f64>,
@@ -54,8 +54,9 @@ pub struct HttpDetail {
     pub outcomes: BTreeMap<String, u64>,
     /// Requests by what the nearest cache did.
     pub verdicts: BTreeMap<&'static str, Percentiles>,
-    /// Requests that were due and never sent: no connection was free in time.
-    pub dropped: u64,
+    /// Requests that were due and never sent: no connection was free in time. `None` in a closed loop, where
+    /// none is ever due.
+    pub dropped: Option<u64>,
     /// Requests cut off by Ctrl-C.
     pub unfinished: u64,
     /// Share of a processor that measuring took, 0 to 1.
@@ -124,7 +125,7 @@ impl HttpDetail {
                 .map(|(outcome, count)| (outcome.to_string(), *count))
                 .collect(),
             verdicts: figures.verdicts.iter().map(verdict).collect(),
-            dropped: run.dropped,
+            dropped: (!run.is_closed).then_some(run.dropped),
             unfinished: run.unfinished,
             processor_share: rounded(Some(run.processor_share)),
             comparison: ComparisonDetail::of(figures),

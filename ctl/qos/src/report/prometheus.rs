@@ -29,7 +29,7 @@ const METRICS: [Metric; 14] = [
         }
     }),
     ("selat_qos_duplicates", "Answers after the first to the same probe.", |row| {
-        one(Some(row.duplicates as f64))
+        one(row.duplicates.map(|count| count as f64))
     }),
     ("selat_qos_reordered", "Answers that were overtaken (RFC 4737).", |row| {
         one(row.reordered.map(|count| count as f64))

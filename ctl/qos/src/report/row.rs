@@ -61,12 +61,12 @@ pub struct Row {
     pub lost: u64,
     /// Percent.
     pub loss_pct: Option<f64>,
-    /// Answers after the first to the same probe.
-    pub duplicates: u64,
+    /// Answers after the first to the same probe; `None` over connections, where each comes once.
+    pub duplicates: Option<u64>,
     /// RFC 4737 §3.3; `None` over connections, among which answers have no order to lose.
     pub reordered: Option<u64>,
-    /// Payload bytes of the first answers.
-    pub bytes: u64,
+    /// Payload bytes of the first answers, or of streams once they count.
+    pub bytes: Option<u64>,
     /// Total time, s.
     pub duration_s: Option<f64>,
     /// bit/s.
@@ -117,7 +117,7 @@ impl Row {
             lost: analysis.lost,
             loss_pct: rounded(analysis.loss_pct),
             duplicates: analysis.duplicates,
-            reordered: measurement.flow.is_none().then_some(analysis.reordered),
+            reordered: analysis.reordered,
             bytes: analysis.bytes,
             duration_s: rounded(analysis.duration.map(|duration| duration.as_secs_f64())),
             throughput_bps: rounded(analysis.throughput_bps),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::http_detail::Percentiles;
 use super::row::rounded;
 use crate::analysis::ms;
-use crate::bulk::{BulkFigures, BulkRun, Goodput, Interval};
+use crate::bulk::{BulkFigures, BulkRun, Goodput, Interval, Way};
 use crate::responsiveness::{Confidence, DRAFT, class};
 
 /// Figures of streams, under the names of the JSON document.
@@ -15,8 +15,8 @@ pub struct TcpDetail {
     pub down_bps: Option<f64>,
     /// Goodput to the server, bit/s.
     pub up_bps: Option<f64>,
-    /// Streams at the end, both ways.
-    pub streams: u32,
+    /// Streams at the end of the last interval, both ways.
+    pub streams: Option<u32>,
     /// Streams that broke off.
     pub broken: u64,
     /// Requests on connections of their own while the path was idle.
@@ -84,11 +84,11 @@ pub struct ResponsivenessDetail {
 impl TcpDetail {
     pub(super) fn of(run: &BulkRun, figures: &BulkFigures) -> Self {
         let goodput = |goodput: Option<Goodput>| rounded(goodput.map(|it| it.bps));
-        let interval = |it: &Interval| IntervalDetail::of(run, figures, it);
+        let interval = |it: &Interval| IntervalDetail::of(run, it);
         Self {
             down_bps: goodput(figures.down),
             up_bps: goodput(figures.up),
-            streams: run.intervals.last().map_or(0, |it| it.streams),
+            streams: run.intervals.last().map(|it| it.streams),
             broken: run.failures.len() as u64,
             idle: Percentiles::of(&figures.idle),
             loaded: Percentiles::of(&figures.loaded),
@@ -108,13 +108,16 @@ impl TcpDetail {
 }
 
 impl IntervalDetail {
-    fn of(run: &BulkRun, figures: &BulkFigures, interval: &Interval) -> Self {
-        let bps = |bytes: u64| rounded(Some(bytes as f64 * 8.0 / interval.length.as_secs_f64()));
+    fn of(run: &BulkRun, interval: &Interval) -> Self {
+        let bps = |way: Way, bytes: u64| {
+            let bps = bytes as f64 * 8.0 / interval.length.as_secs_f64();
+            rounded(run.ways.contains(&way).then_some(bps))
+        };
         let since_load = interval.ends_at.saturating_sub(run.loaded_at);
         Self {
             ends_s: rounded(Some(since_load.as_secs_f64())).unwrap_or_default(),
-            down_bps: figures.down.and_then(|_| bps(interval.down_bytes)),
-            up_bps: figures.up.and_then(|_| bps(interval.up_bytes)),
+            down_bps: bps(Way::Down, interval.down_bytes),
+            up_bps: bps(Way::Up, interval.up_bytes),
             streams: interval.streams,
             is_warm_up: !interval.counts_in(run),
         }

@@ -53,7 +53,9 @@ fn times(run: &LoadRun, figures: &LoadFigures) -> Grid {
     if figures.tls.max().is_some() {
         grid.row(row("tls", &figures.tls));
     }
-    grid.row(row("waiting for a connection", &figures.queued));
+    if figures.queued.max().is_some() {
+        grid.row(row("waiting for a connection", &figures.queued));
+    }
     grid.row(row("first byte", &figures.first_byte));
     grid.row(row("body", &figures.body));
     grid.row(row("service", &figures.service));

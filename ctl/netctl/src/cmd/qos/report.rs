@@ -147,7 +147,7 @@ impl Report for Results {
                 }
                 page.gap();
             }
-            page.grid(&measures(measurement.test, &total, &grades, self.profile.language));
+            page.grid(&measures(&total, &grades, self.profile.language));
             page.gap();
             flows::sections(measurement, page);
             page.paragraph(&verdict(measurement.test, &total, &grades));
@@ -214,7 +214,7 @@ fn nouns(test: Test) -> &'static str {
 }
 
 /// The figures of all clients together, each with its grade.
-fn measures(test: Test, total: &Analysis, grades: &Grades, language: Language) -> Grid {
+fn measures(total: &Analysis, grades: &Grades, language: Language) -> Grid {
     let mut grid = Grid::new(&[
         Column::Left("MEASURE"),
         Column::Right("VALUE"),
@@ -228,7 +228,9 @@ fn measures(test: Test, total: &Analysis, grades: &Grades, language: Language) -
     grid.row(measure("latency", time(total.latency.mean()), latencies(total), tiphon.delay));
     grid.row(measure("jitter", figure_ms(total.jitter.mean_ms), rfc3550(total), tiphon.jitter));
     let throughput = total.throughput_bps.map_or(unit::NONE.to_owned(), unit::bit_rate);
-    let received = format!("{} of payload received", unit::bytes(total.bytes));
+    let received = total
+        .bytes
+        .map_or(String::new(), |bytes| format!("{} of payload received", unit::bytes(bytes)));
     grid.row(measure("throughput", throughput, received, tiphon.throughput));
     if let Some(one_way) = &total.one_way {
         let up = time(one_way.up.percentile(50.0));
@@ -237,14 +239,14 @@ fn measures(test: Test, total: &Analysis, grades: &Grades, language: Language) -
         let detail = format!("there, p50 ±{error:.3}; back {back}");
         grid.row(measure("one way", up, detail, None));
     }
-    if test == Test::Udp {
+    if let (Some(duplicates), Some(reordered)) = (total.duplicates, total.reordered) {
         let extra = "answers that came twice".to_owned();
-        grid.row(measure("duplicates", unit::count(total.duplicates), extra, None));
+        grid.row(measure("duplicates", unit::count(duplicates), extra, None));
         let late = match total.reordering.extent_max {
             Some(extent) => format!("answers that were overtaken, by up to {extent}"),
             None => "answers that were overtaken".to_owned(),
         };
-        grid.row(measure("reordered", unit::count(total.reordered), late, None));
+        grid.row(measure("reordered", unit::count(reordered), late, None));
     }
     if let Some(voice) = grades.voice {
         let value = format!("MOS {:.2}", voice.mos);

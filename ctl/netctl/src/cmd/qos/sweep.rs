@@ -192,7 +192,7 @@ impl Report for Sweep {
 fn cells(step: &Step) -> [Cell; 7] {
     let figures = &step.figures;
     let latency = |percent| figures.latency.percentile(percent).map_or(unit::NONE.into(), unit::ms);
-    let late = figures.pacing.as_ref().map_or(0, |pacing| pacing.late);
+    let late = figures.pacing.as_ref().map(|pacing| pacing.late);
     let tone = match step.carried {
         Carried::Well => Tone::Good,
         Carried::NotSent => Tone::Warning,
@@ -204,7 +204,7 @@ fn cells(step: &Step) -> [Cell; 7] {
         Cell::from(latency(50.0)),
         Cell::from(latency(95.0)),
         Cell::from(figures.throughput_bps.map_or(unit::NONE.to_owned(), unit::bit_rate)),
-        Cell::from(unit::count(late)),
+        Cell::from(late.map_or(unit::NONE.to_owned(), unit::count)),
         Cell::toned(word(step.carried), tone),
     ]
 }

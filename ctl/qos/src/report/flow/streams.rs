@@ -42,8 +42,9 @@ pub(in crate::report) fn carry(run: &BulkRun, total: &mut Analysis) {
     let figures = BulkFigures::of(run);
     let both = || [figures.down, figures.up].into_iter().flatten();
     let sum = |part: fn(&Goodput) -> f64| both().map(|it| part(&it)).sum::<f64>();
-    total.bytes = both().map(|it| it.bytes).sum();
-    total.throughput_bps = (both().count() > 0).then(|| sum(|it| it.bps));
+    let is_known = both().count() > 0;
+    total.bytes = is_known.then(|| both().map(|it| it.bytes).sum());
+    total.throughput_bps = is_known.then(|| sum(|it| it.bps));
     total.throughput_up_bps = figures.up.map(|it| it.bps);
     let counted = run.ended_at.saturating_sub(run.counted_at);
     total.duration = Some(counted).filter(|time| !time.is_zero());

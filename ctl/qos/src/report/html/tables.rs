@@ -11,9 +11,8 @@ use crate::report::{Condition, Measurement, Row, TOTAL_CLIENT};
 
 /// Every figure of all clients, with the formula or the source that it follows.
 pub(super) fn figures(measurement: &Measurement, total: &Analysis) -> Markup {
-    // Answers on several connections have no order.
-    let order = measurement.flow.is_none().then(|| reordered(total));
-    let timed = order.into_iter().chain(timed(total));
+    let datagrams = measurement.flow.is_none().then(|| of_datagrams(total)).into_iter().flatten();
+    let timed = timed(total).into_iter().chain(datagrams);
     let others = one_way(total).into_iter().chain(measurement.fairness().map(fair));
     html! {
         dl.figures {
@@ -38,8 +37,6 @@ fn counted(total: &Analysis) -> Vec<Figure> {
             "losses in a row",
         ),
         ("Loss bursts", total.loss_runs.bursts.to_string(), "RFC 3611 §4.7.2, Gmin 16"),
-        ("Duplicates", total.duplicates.to_string(), "answers after the first"),
-        ("Lost on the way", direction(total), "by the reflector's count"),
         ("Throughput", bit_rate(total.throughput_bps), "payload received × 8 / total time"),
     ]
 }
@@ -47,10 +44,6 @@ fn counted(total: &Analysis) -> Vec<Figure> {
 fn timed(total: &Analysis) -> Vec<Figure> {
     let latency = &total.latency;
     let rfc3550 = total.jitter.rfc3550;
-    let pacing = total.pacing.as_ref();
-    let late = pacing.map_or(NOT_MEASURED.to_owned(), |pacing| {
-        format!("{}, {} late", milliseconds(pacing.error.percentile(99.0)), pacing.late)
-    });
     vec![
         ("Latency, min", milliseconds(latency.min()), "round trip less known residence"),
         ("Latency, mean", milliseconds(latency.mean()), "arithmetic"),
@@ -62,8 +55,24 @@ fn timed(total: &Analysis) -> Vec<Figure> {
         ("Latency step, p1 to p99", steps(total), "IPDV, RFC 5481 §4.1"),
         ("Jitter", with_unit(total.jitter.mean_ms, "ms"), "mean |latency(i) − latency(i−1)|"),
         ("Jitter, RFC 3550", with_unit(rfc3550.map(|j| j.last_ms), "ms"), "§A.8, at the end"),
+    ]
+}
+
+/// What connections have not: answers that come twice or out of order, a sender's own schedule.
+fn of_datagrams(total: &Analysis) -> Vec<Figure> {
+    let late = total.pacing.as_ref().map_or(NOT_MEASURED.to_owned(), |pacing| {
+        format!("{}, {} late", milliseconds(pacing.error.percentile(99.0)), pacing.late)
+    });
+    vec![
+        ("Lost on the way", direction(total), "by the reflector's count"),
+        ("Duplicates", count(total.duplicates), "answers after the first"),
+        reordered(total),
         ("Schedule error, p99", late, "send time − due time"),
     ]
+}
+
+fn count(count: Option<u64>) -> String {
+    count.map_or(NOT_MEASURED.to_owned(), |count| count.to_string())
 }
 
 fn direction(total: &Analysis) -> String {
@@ -74,8 +83,8 @@ fn direction(total: &Analysis) -> String {
 
 fn reordered(total: &Analysis) -> Figure {
     let value = match total.reordering.extent_max {
-        Some(extent) => format!("{}, extent up to {extent}", total.reordered),
-        None => total.reordered.to_string(),
+        Some(extent) => format!("{}, extent up to {extent}", count(total.reordered)),
+        None => count(total.reordered),
     };
     ("Reordered", value, "RFC 4737 §3.3, extent §4.2.2")
 }

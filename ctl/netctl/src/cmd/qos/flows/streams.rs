@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use selat_qos::analysis::ms;
-use selat_qos::bulk::{BulkFigures, BulkRun, Goodput, Interval};
+use selat_qos::bulk::{BulkFigures, BulkRun, Goodput, Interval, Way};
 use selat_qos::responsiveness::class;
 
 use super::{percentiles, row};
@@ -14,7 +14,7 @@ const INTERVALS_SHOWN: usize = 12;
 
 pub(super) fn sections(run: &BulkRun, page: &mut Page) {
     let figures = BulkFigures::of(run);
-    page.grid(&intervals(run, &figures));
+    page.grid(&intervals(run));
     page.gap();
     page.grid(&latencies(&figures));
     page.gap();
@@ -27,10 +27,10 @@ pub(super) fn sections(run: &BulkRun, page: &mut Page) {
     page.gap();
 }
 
-fn intervals(run: &BulkRun, figures: &BulkFigures) -> Grid {
+fn intervals(run: &BulkRun) -> Grid {
     let mut columns = vec![Column::Right("UNTIL")];
-    columns.extend(figures.down.map(|_| Column::Right("DOWN")));
-    columns.extend(figures.up.map(|_| Column::Right("UP")));
+    columns.extend(run.ways.contains(&Way::Down).then(|| Column::Right("DOWN")));
+    columns.extend(run.ways.contains(&Way::Up).then(|| Column::Right("UP")));
     columns.extend([Column::Right("STREAMS"), Column::Left("")]);
     let mut grid = Grid::new(&columns);
     let left_out = run.intervals.len().saturating_sub(INTERVALS_SHOWN);
@@ -49,12 +49,12 @@ fn intervals(run: &BulkRun, figures: &BulkFigures) -> Grid {
             }
             continue;
         }
-        grid.row(cells(run, figures, interval));
+        grid.row(cells(run, interval));
     }
     grid
 }
 
-fn cells(run: &BulkRun, figures: &BulkFigures, interval: &Interval) -> Vec<Cell> {
+fn cells(run: &BulkRun, interval: &Interval) -> Vec<Cell> {
     let counts = interval.counts_in(run);
     let tone = if counts { Tone::Plain } else { Tone::Faint };
     let rate = |bytes: u64| {
@@ -63,8 +63,8 @@ fn cells(run: &BulkRun, figures: &BulkFigures, interval: &Interval) -> Vec<Cell>
     };
     let until = interval.ends_at.saturating_sub(run.loaded_at);
     let mut cells = vec![Cell::toned(format!("{:.1} s", until.as_secs_f64()), tone)];
-    cells.extend(figures.down.map(|_| rate(interval.down_bytes)));
-    cells.extend(figures.up.map(|_| rate(interval.up_bytes)));
+    cells.extend(run.ways.contains(&Way::Down).then(|| rate(interval.down_bytes)));
+    cells.extend(run.ways.contains(&Way::Up).then(|| rate(interval.up_bytes)));
     cells.push(Cell::toned(interval.streams, tone));
     cells.push(Cell::toned(if counts { "" } else { "warm-up" }, Tone::Faint));
     cells
