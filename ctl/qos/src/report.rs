@@ -17,7 +17,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::csv::{CsvError, append_csv};
+pub use self::csv::{CsvError, append_csv, check_csv};
 pub use self::detail::{Cost, Detail};
 pub use self::flow::{FAILURES, Flow};
 pub use self::html::html;

@@ -2,7 +2,7 @@
 //!
 //! 1. The arguments become a run that can be done, or a usage error.
 //! 2. `udp` (by `selat_qos::session`) or `http` (by `selat_qos::load`) measures; `live` shows how far it is.
-//! 3. `report` shows the figures, and writes them to the files that were asked for.
+//! 3. `report` shows the figures, and `files` writes them to where was asked for.
 //! 4. `threshold` compares them with what was required.
 
 mod again;
@@ -10,6 +10,7 @@ mod calibrate;
 mod clients;
 mod compare;
 mod cost;
+mod files;
 mod floor;
 mod flows;
 mod grading;

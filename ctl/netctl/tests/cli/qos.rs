@@ -75,6 +75,44 @@ fn a_file_that_holds_something_else_is_refused_before_anything_is_measured() {
 }
 
 #[test]
+fn files_are_made_only_with_a_result_and_refused_before_anything_is_measured() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let options = ["--csv", "--report", "--raw", "--prometheus"];
+    let url = format!("http://{}/.well-known/nq", web(&[]));
+    let nobody = nobody();
+    let page = format!("http://{nobody}/");
+    let nobody = nobody.to_string();
+    for option in options {
+        let file = path(option);
+        for (run, exit) in [
+            (["qos", "tcp", &url], Exit::Failed),
+            (["qos", "responsiveness", &url], Exit::Failed),
+            (["qos", "http", &page], Exit::Unreachable),
+            (["qos", "udp", &nobody], Exit::Unreachable),
+        ] {
+            netctl(&[&run[..], &[option, &file]].concat()).complaint(exit);
+        }
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "something was left");
+    fs::write(path("file"), "").unwrap();
+    let target = directory.path().to_str().unwrap();
+    for (place, reason) in [
+        (path("none/file"), "No such file or directory"),
+        (path("file/file"), "Not a directory"),
+        (target.to_owned(), "is a directory"),
+    ] {
+        for option in options {
+            // Nobody listens: who measures first says so.
+            let complaint =
+                netctl(&["qos", "udp", &nobody, option, &place]).complaint(Exit::Failed);
+            assert_has(&complaint, &["cannot write to", target, reason]);
+        }
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "something was made");
+}
+
+#[test]
 fn a_port_where_nobody_listens_and_a_host_that_is_silent_end_with_3() {
     let closed =
         std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();

@@ -1,7 +1,7 @@
 //! Appends rows to a CSV file that may be years old: never under another header, never half a row.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -35,6 +35,19 @@ pub enum CsvError {
     },
 }
 
+/// Whether [`append_csv`] would take the file at `path`; one that is not there it would. Changes nothing.
+///
+/// # Errors
+/// The file has another header, or cannot be read.
+pub fn check_csv(path: &Path) -> Result<(), CsvError> {
+    let io = |operation| move |source| CsvError::Io { operation, path: path.to_path_buf(), source };
+    match File::open(path) {
+        Ok(file) => check_file(path, &file),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(io("opening")(error)),
+    }
+}
+
 /// Appends `rows` to `path`, and makes it with the header of [`COLUMNS`] if it is missing or empty.
 ///
 /// Waits for other writers (an advisory lock), writes all rows with one call, and takes a partial
@@ -50,12 +63,19 @@ pub fn append_csv(path: &Path, rows: &[Row]) -> Result<(), CsvError> {
     // Released when the file is closed.
     flock(&file, FlockOperation::LockExclusive).map_err(|errno| io("locking")(errno.into()))?;
     let len = file.metadata().map_err(io("reading"))?.len();
-    if len > 0 {
-        check_header(path, &read_header(&file).map_err(io("reading"))?)?;
-    }
+    check_file(path, &file)?;
     let needs_newline = len > 0 && !ends_in_newline(&mut file).map_err(io("reading"))?;
     let text = text(rows, len == 0, needs_newline).map_err(io("formatting rows for"))?;
     write_or_take_back(&mut file, len, &text).map_err(io("writing"))
+}
+
+/// Whether the file is empty or has the header of [`COLUMNS`].
+fn check_file(path: &Path, file: &File) -> Result<(), CsvError> {
+    let reading = |source| CsvError::Io { operation: "reading", path: path.to_path_buf(), source };
+    match file.metadata().map_err(reading)?.len() {
+        0 => Ok(()),
+        _ => check_header(path, &read_header(file).map_err(reading)?),
+    }
 }
 
 fn read_header(file: &File) -> std::io::Result<String> {

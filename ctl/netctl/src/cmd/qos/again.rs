@@ -6,8 +6,9 @@ use anyhow::ensure;
 use selat_qos::grade::Profile;
 use selat_qos::report::read_raw;
 
+use super::files::Files;
 use super::grading::Grading;
-use super::report::{Files, Results};
+use super::report::Results;
 use super::threshold::Thresholds;
 use crate::exit::Exit;
 use crate::output::Output;

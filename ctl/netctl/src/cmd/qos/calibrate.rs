@@ -6,9 +6,10 @@ use selat_qos::report::{Condition, Measurement};
 use selat_qos::session::{Calibration, Cancel, Pace, StampSource, calibrate, floor};
 use tokio::task;
 
+use super::files::Files;
 use super::floor::Floor;
 use super::live::{Show, Subject, Watch};
-use super::report::{Files, Results};
+use super::report::Results;
 use super::threshold::Thresholds;
 use crate::console::Console;
 use crate::exit::Exit;

@@ -10,12 +10,13 @@ use selat_qos::grade::emodel::Codec;
 use selat_qos::load::{Aim, LoadSpec, Mode};
 use selat_qos::session::{CLIENTS_MAX, Cancel, Pace, StampSource};
 
+use super::files::Files;
 use super::floor::Floor;
 use super::grading::Grading;
 use super::live::Show;
 use super::packets::Packets;
 use super::pattern::{Spread, ramp_up};
-use super::report::{Files, Results};
+use super::report::Results;
 use super::requests::{headers, measure};
 use super::secure::Reach;
 use super::threshold::Thresholds;

@@ -12,10 +12,11 @@ use selat_qos::grade::emodel::Codec;
 use selat_qos::load::{Aim, LoadSpec, Mode};
 use selat_qos::session::Cancel;
 
+use super::files::Files;
 use super::grading::Grading;
 use super::live::Show;
 use super::pattern::Spread;
-use super::report::{Files, Results};
+use super::report::Results;
 use super::requests::{headers, measure};
 use super::secure::Reach;
 use super::threshold::Thresholds;

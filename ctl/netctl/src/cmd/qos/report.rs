@@ -1,20 +1,18 @@
-//! What a measurement found: tables with units, a sentence that says what it means, and files.
+//! What a measurement found: tables with units, and a sentence that says what it means.
 
-use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
 use selat_qos::analysis::{Analysis, ms};
 use selat_qos::grade::tiphon::Index;
 use selat_qos::grade::y1541::{Basis, Y1541};
 use selat_qos::grade::{Grades, Language, Profile};
 use selat_qos::report::{
-    self, COLUMNS, Condition, FAILURES, Measurement, Row, TOTAL_CLIENT, Test, append_csv, verdict,
+    self, COLUMNS, Condition, FAILURES, Measurement, Row, TOTAL_CLIENT, Test, verdict,
 };
 use serde_json::Value;
 
 use super::cost;
+use super::files::Files;
 use super::flows;
 use super::threshold::{Thresholds, Unmet};
 use crate::exit::Exit;
@@ -24,36 +22,12 @@ use crate::output::{Cell, Column, Grid, Output, Page, Records, Report, Tone, uni
 const MEASURED_BY: &str = "measured by";
 const COMMAND: &str = "command";
 
-/// Where else the results go.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub(super) struct Files {
-    /// Append a row for each client and one for all to this file
-    #[arg(long, value_name = "FILE")]
-    csv: Option<PathBuf>,
-    /// Write a page with charts to this file
-    #[arg(long, value_name = "FILE.html")]
-    report: Option<PathBuf>,
-    /// Keep every sample in this file, for `netctl qos report` and `netctl qos compare`
-    #[arg(long, value_name = "FILE")]
-    raw: Option<PathBuf>,
-    /// Write the totals to this file for Prometheus' node_exporter, such as DIR/selat.prom
-    #[arg(long, value_name = "FILE.prom")]
-    prometheus: Option<PathBuf>,
-}
-
 /// What was measured.
 pub(super) struct Results {
     measurements: Vec<Measurement>,
     profile: Profile,
     /// Whether this command measured them, or only shows them.
     is_own: bool,
-}
-
-impl Files {
-    /// Refuses a CSV file that holds something else before anything is measured.
-    pub(super) fn check(&self) -> anyhow::Result<()> {
-        self.csv.as_ref().map_or(Ok(()), |path| Ok(append_csv(path, &[])?))
-    }
 }
 
 impl Results {
@@ -78,7 +52,7 @@ impl Results {
             self.sign(&output.console.command_line);
         }
         output.show(&self)?;
-        self.write(files, output)?;
+        files.write(&self.measurements, &self.profile, output.console)?;
         for measurement in &self.measurements {
             let total = measurement.total();
             if total.received == 0 {
@@ -96,29 +70,6 @@ impl Results {
             measurement.conditions.push(Condition::new(MEASURED_BY, VERSION));
             measurement.conditions.push(Condition::new(COMMAND, command_line));
         }
-    }
-
-    fn write(&self, files: &Files, output: &mut Output<'_, '_>) -> anyhow::Result<()> {
-        if let Some(path) = &files.csv {
-            let rows = self.rows();
-            append_csv(path, &rows)?;
-            let rows = unit::plural(rows.len() as u64, "row", "rows");
-            output.console.note(&format!("appended {rows} to {}", path.display()));
-        }
-        if let Some(path) = &files.raw {
-            report::write_raw(path, &self.measurements, &self.profile)?;
-            output.console.note(&format!("kept every sample in {}", path.display()));
-        }
-        if let Some(path) = &files.prometheus {
-            report::write_prometheus(path, &self.rows())?;
-            output.console.note(&format!("wrote metrics to {}", path.display()));
-        }
-        if let Some(path) = &files.report {
-            fs::write(path, report::html(&self.measurements, &self.profile))
-                .with_context(|| format!("cannot write the report to {}", path.display()))?;
-            output.console.note(&format!("wrote the report to {}", path.display()));
-        }
-        Ok(())
     }
 
     /// Round trips a minute of each measurement of these.

@@ -9,9 +9,10 @@ use selat_qos::grade::emodel::Codec;
 use selat_qos::report::Test;
 use selat_qos::session::Cancel;
 
+use super::files::Files;
 use super::grading::Grading;
 use super::live::Show;
-use super::report::{Files, Results};
+use super::report::Results;
 use super::secure::Reach;
 use super::streams::{BASE, Run, idle_time, measure};
 use super::threshold::Thresholds;

@@ -10,12 +10,13 @@ use selat_qos::schedule::Schedule;
 use selat_qos::session::{self, Calibration, Cancel, Ended, Pace, StampSource, UdpSpec};
 use tokio::task;
 
+use super::files::Files;
 use super::floor::Floor;
 use super::grading::Grading;
 use super::live::{Show, Subject, Watch};
 use super::packets::Packets;
 use super::pattern::{Call, Spread};
-use super::report::{Files, Results};
+use super::report::Results;
 use super::threshold::{Thresholds, Unmet};
 use super::{REFLECTOR, REPLY_TIMEOUT, UDP_TARGET, address, calibrate, host_port};
 use crate::cli::Global;
