@@ -24,6 +24,7 @@ mod last_good;
 mod parts;
 mod qos;
 mod qos_http;
+mod qos_metrics;
 mod qos_tcp;
 mod qos_tls;
 mod qos_truth;

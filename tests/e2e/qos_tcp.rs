@@ -140,7 +140,7 @@ fn what_ended_before_it_counted_is_not_measured_as_nothing() {
     let mut netctl = Command::new(binary("netctl"));
     netctl.args(["-o", "json", "qos", "tcp", &websrvd.url("/.well-known/nq")]);
     netctl.args(["--direction", "down", "--duration", "1h", "--warm-up", "30m", "--idle", "0"]);
-    let mut running = interrupted(&websrvd, netctl.args(["--interval", "50ms"]));
+    let mut running = interrupted(&websrvd, netctl.args(["--interval", "100ms"]));
     running.exit_status();
     let document: Value = serde_json::from_str(&running.stdout()).unwrap();
     let result = &document["results"][0];

@@ -14,6 +14,7 @@ mod certificates;
 mod client;
 mod curl;
 mod daemon;
+mod exposition;
 mod flow;
 mod gate;
 mod journal;
@@ -39,6 +40,7 @@ pub use self::{
     client::{Client, ClientError, Head, Response},
     curl::{Fetched, curl, curl_get},
     daemon::{Daemon, Launcher},
+    exposition::Exposition,
     flow::Flow,
     gate::Gate,
     journal::{Journal, JournalEntry},

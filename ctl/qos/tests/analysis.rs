@@ -153,7 +153,7 @@ proptest! {
         let figures = of(&latencies);
         prop_assert_eq!(figures.sent, latencies.len() as u64);
         prop_assert_eq!(figures.sent, figures.received + figures.lost);
-        prop_assert_eq!(figures.bytes, Some(figures.received * 100));
+        prop_assert_eq!(figures.bytes.unwrap_or(0), figures.received * 100);
         prop_assert!(figures.reordered <= Some(figures.received.saturating_sub(1)));
         prop_assert_eq!(figures.jitter.pairs, figures.received.saturating_sub(1));
         let runs = figures.loss_runs;

@@ -188,11 +188,14 @@ fn metrics_are_totals_in_base_units_and_leave_out_what_was_not_measured() {
         format!("# TYPE selat_qos_loss_ratio gauge\nselat_qos_loss_ratio{labels}}} 0.25\n"),
         format!("selat_qos_lost{labels},way=\"unknown\"}} 1\n"),
         format!("selat_qos_latency_seconds{labels},quantile=\"0.5\"}} 0.01\n"),
+        format!(
+            "selat_qos_latency_seconds_sum{labels}}} 0.03\nselat_qos_latency_seconds_count{labels}}} 3\n"
+        ),
         format!("selat_qos_started_timestamp_seconds{labels}}} 1786960800\n"),
     ] {
         assert!(text.contains(&expected), "no {expected} in\n{text}");
     }
-    assert!(!text.contains("selat_qos_one_way_seconds{"), "{text}");
+    assert!(!text.contains("selat_qos_one_way_seconds"), "{text}");
     assert!(
         text.lines().all(|line| line.starts_with('#') || line.split(' ').count() == 2),
         "{text}"

@@ -1,5 +1,6 @@
 //! Pure: what a run of streams comes to.
 
+use std::iter;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -28,8 +29,8 @@ pub struct BulkFigures {
     pub idle_connect: Distribution,
     /// The same beside the load.
     pub loaded_connect: Distribution,
-    /// Median of `loaded` less that of `idle`, ms: the queue that the load filled (bufferbloat).
-    pub bloat_ms: Option<f64>,
+    /// Latency added by the load: the median of `loaded` less that of `idle`, ms (bufferbloat).
+    pub added_ms: Option<f64>,
     /// Segments that this side sent again; `None` where it sent no load.
     pub retransmits: Option<u64>,
     /// Bytes that it sent again / bytes that it sent.
@@ -42,6 +43,8 @@ pub struct BulkFigures {
     pub cwnd_bytes: Option<u64>,
     /// Round trips a minute over the last [`MAD`] intervals.
     pub responsiveness: Option<Responsiveness>,
+    /// Round trips a minute while the path was idle, on connections of their own.
+    pub idle_rpm: Option<f64>,
 }
 
 /// What was carried one way.
@@ -73,7 +76,7 @@ impl BulkFigures {
         let (idle_http, loaded) =
             (probes(foreign, &idle, |it| it.http), probes(foreign, &counted, |it| it.http));
         let median = |times: &Distribution| times.percentile(50.0).map(ms);
-        let bloat_ms = median(&loaded).zip(median(&idle_http)).map(|(loaded, idle)| loaded - idle);
+        let added_ms = median(&loaded).zip(median(&idle_http)).map(|(loaded, idle)| loaded - idle);
         let last = ended_by(&run.intervals);
         Self {
             down: Goodput::of(run, Way::Down),
@@ -81,11 +84,14 @@ impl BulkFigures {
             own: probes(own, &counted, |it| it.http),
             idle_connect: probes(foreign, &idle, |it| it.connect),
             loaded_connect: probes(foreign, &counted, |it| it.connect),
-            bloat_ms,
+            added_ms,
             idle: idle_http,
             loaded,
             rtt: Distribution::new(round_trips(&run.streams, &counted).collect()),
             responsiveness: times_of(&run.probes, run.streams.iter(), last).responsiveness(),
+            idle_rpm: times_of(&run.probes, iter::empty(), idle.clone())
+                .responsiveness()
+                .and_then(|it| it.foreign_rpm),
             ..Self::of_senders(run, &counted)
         }
     }
@@ -247,17 +253,19 @@ mod tests {
     }
 
     #[test]
-    fn the_queue_that_load_fills_is_told_from_the_idle_path() {
+    fn latency_added_by_the_load_is_told_from_the_idle_path() {
         let figures = BulkFigures::of(&run());
         assert_eq!(figures.idle.percentile(50.0), Some(ms_of(20)));
         assert_eq!(figures.loaded.percentile(50.0), Some(ms_of(70)), "not what was warming up");
-        assert!((figures.bloat_ms.unwrap() - 50.0).abs() < 1e-9);
+        assert!((figures.added_ms.unwrap() - 50.0).abs() < 1e-9);
         assert_eq!(figures.own.max(), Some(ms_of(100)));
     }
 
     #[test]
-    fn responsiveness_is_that_of_the_last_four_intervals() {
+    fn responsiveness_is_that_of_the_last_four_intervals_and_of_the_idle_path() {
         let found = BulkFigures::of(&run()).responsiveness.unwrap();
+        // (10 + 20) / 2 = 15 ms.
+        assert!((BulkFigures::of(&run()).idle_rpm.unwrap() - 4_000.0).abs() < 1e-6);
         // (10 + 70) / 2 = 40 ms and 100 ms: the probe of the first interval is too old.
         let (foreign, loaded) = (found.foreign_rpm.unwrap(), found.loaded_rpm.unwrap());
         for (found, expected) in [(foreign, 1_500.0), (loaded, 600.0), (found.rpm, 1_050.0)] {

@@ -13,6 +13,8 @@ use crate::load::{LoadFigures, LoadRun, VerdictFigures};
 pub struct Percentiles {
     /// How many times there are.
     pub count: u64,
+    /// Arithmetic mean.
+    pub mean_ms: Option<f64>,
     /// Smallest.
     pub min_ms: Option<f64>,
     /// Median.
@@ -95,6 +97,7 @@ impl Percentiles {
         let percentile = |percent| rounded(times.percentile(percent).map(ms));
         Self {
             count: times.sorted().len() as u64,
+            mean_ms: rounded(times.mean().map(ms)),
             min_ms: rounded(times.min().map(ms)),
             p50_ms: percentile(50.0),
             p90_ms: percentile(90.0),

@@ -29,8 +29,8 @@ pub struct TcpDetail {
     pub idle_connect: Percentiles,
     /// The same beside the load.
     pub loaded_connect: Percentiles,
-    /// How much the median of `loaded` is above that of `idle`, ms.
-    pub bufferbloat_ms: Option<f64>,
+    /// Latency added by the load: the median of `loaded` less that of `idle`, ms.
+    pub added_latency_ms: Option<f64>,
     /// Round trips by the kernel.
     pub rtt: Percentiles,
     /// Smallest of these, ms.
@@ -75,6 +75,8 @@ pub struct ResponsivenessDetail {
     pub foreign_rpm: Option<f64>,
     /// On connections that carry load.
     pub loaded_rpm: Option<f64>,
+    /// On connections of their own while the path was idle.
+    pub idle_rpm: Option<f64>,
     /// How sure goodput is.
     pub goodput_confidence: Confidence,
     /// How sure the result is.
@@ -95,7 +97,7 @@ impl TcpDetail {
             loaded_own: Percentiles::of(&figures.own),
             idle_connect: Percentiles::of(&figures.idle_connect),
             loaded_connect: Percentiles::of(&figures.loaded_connect),
-            bufferbloat_ms: rounded(figures.bloat_ms),
+            added_latency_ms: rounded(figures.added_ms),
             rtt: Percentiles::of(&figures.rtt),
             min_rtt_ms: rounded(figures.min_rtt.map(ms)),
             retransmits: figures.retransmits,
@@ -134,6 +136,7 @@ impl ResponsivenessDetail {
             class: found.map(|it| class(it.rpm)),
             foreign_rpm: rounded(found.and_then(|it| it.foreign_rpm)),
             loaded_rpm: rounded(found.and_then(|it| it.loaded_rpm)),
+            idle_rpm: rounded(figures.idle_rpm),
             goodput_confidence,
             confidence,
         })

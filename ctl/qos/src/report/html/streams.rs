@@ -67,7 +67,7 @@ fn idle_and_loaded(figures: &BulkFigures) -> Markup {
     let dotted = if drawn.len() > 2 { ", dotted on the connections that carry it" } else { "" };
     let caption = format!(
         "A small request: solid on the idle path, dashed beside the load{dotted}. What lies between the \
-         curves is the queue that the load fills (bufferbloat); on a good path they meet."
+         curves is added by the load, which fills a queue (bufferbloat); on a good path they meet."
     );
     html! {
         @if figures.idle.max().or(figures.loaded.max()).is_some() {
@@ -78,8 +78,8 @@ fn idle_and_loaded(figures: &BulkFigures) -> Markup {
             div.scroll tabindex="0" role="region" aria-label="Latency idle and loaded" {
                 (times(figures))
             }
-            @if let Some(bloat) = figures.bloat_ms {
-                p.muted { "The load adds " (format!("{bloat:+.3}")) " ms to a request, median to median." }
+            @if let Some(added) = figures.added_ms {
+                p.muted { "Added by the load to a request at the median: " (format!("{added:+.3}")) " ms." }
             }
         }
     }
@@ -153,6 +153,7 @@ fn responsiveness(run: &BulkRun, figures: &BulkFigures) -> Markup {
     let rows = [
         ("On connections of their own (foreign)", found.and_then(|it| it.foreign_rpm)),
         ("On connections that carry the load", found.and_then(|it| it.loaded_rpm)),
+        ("On the idle path, before", figures.idle_rpm),
     ];
     html! {
         h3 { "Responsiveness, round trips a minute" }

@@ -116,18 +116,18 @@ fn sentence(run: &BulkRun, figures: &BulkFigures) -> String {
         [] => "Nothing was carried for long enough to tell how much.".to_owned(),
         ways => format!("The path carried {}.", ways.join(" and ")),
     }];
-    sentences.extend(bloat(figures));
+    sentences.extend(added(figures));
     sentences.extend(responsiveness(run, figures));
     sentences.join(" ")
 }
 
-fn bloat(figures: &BulkFigures) -> Option<String> {
+fn added(figures: &BulkFigures) -> Option<String> {
     let median = |time: Option<Duration>| time.map(ms);
     let idle = median(figures.idle.percentile(50.0))?;
     let loaded = median(figures.loaded.percentile(50.0))?;
     Some(format!(
         "A small request took {idle:.3} ms while the path was idle and {loaded:.3} ms beside the load, \
-         each at the median: {:+.3} ms of queue.",
+         each at the median: {:+.3} ms added by the load.",
         loaded - idle
     ))
 }
@@ -141,8 +141,9 @@ fn responsiveness(run: &BulkRun, figures: &BulkFigures) -> Option<String> {
         Some(rpm) => format!("{name} {rpm:.0}"),
         None => format!("{name} not measured"),
     };
+    let idle = figures.idle_rpm.map_or(String::new(), |rpm| format!("; idle {rpm:.0}"));
     Some(format!(
-        "Responsiveness: {:.0} round trips a minute ({}; {}, {}): {}. Confidence: {}, in the goodput {}.",
+        "Responsiveness: {:.0} round trips a minute ({}; {}, {}{idle}): {}. Confidence: {}, in the goodput {}.",
         found.rpm,
         unit::span(Duration::from_secs_f64(60.0 / found.rpm)),
         part("foreign", found.foreign_rpm),
