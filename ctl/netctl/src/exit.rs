@@ -11,7 +11,7 @@ use selat_qos::session::SpecError;
 use selat_qos::sweep::SweepError;
 
 use crate::client::ControlError;
-use crate::cmd::qos::Unmet;
+use crate::cmd::qos::{NoFigure, Unmet};
 use crate::cmd::restart::UnitError;
 use crate::http::{self, HttpError};
 
@@ -106,7 +106,7 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
         || cause.is::<SweepError>()
         || cause.is::<LoadError>()
         || cause.is::<BulkSpecError>();
-    if cause.is::<Misuse>() || is_measure {
+    if cause.is::<Misuse>() || cause.is::<NoFigure>() || is_measure {
         return Some(Exit::Usage);
     }
     // Whoever reads our output has read enough.

@@ -60,6 +60,22 @@ pub enum Test {
     RpmUp,
 }
 
+impl Test {
+    /// What the name of the target follows, such as `HTTP from`.
+    #[must_use]
+    pub const fn heading(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP to",
+            Self::Http => "HTTP from",
+            Self::TcpDown => "TCP from",
+            Self::TcpUp => "TCP to",
+            Self::TcpBoth => "TCP both ways with",
+            Self::RpmDown => "Responsiveness, load from",
+            Self::RpmUp => "Responsiveness, load to",
+        }
+    }
+}
+
 impl fmt::Display for Test {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {

@@ -36,6 +36,7 @@ use clap::Subcommand;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
+pub(crate) use self::compare::NoFigure;
 pub(crate) use self::threshold::Unmet;
 use crate::cli::Global;
 use crate::exit::Exit;

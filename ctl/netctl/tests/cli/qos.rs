@@ -243,7 +243,44 @@ fn two_runs_are_compared_and_a_change_past_the_threshold_ends_with_4() {
     let loss = &document["changes"][0];
     assert_eq!((&loss["measure"], &loss["change"]), (&json!("loss"), &json!(50.0)));
     let complaint = compare(&[&good, &bad, "--threshold", "p42=1ms"]).complaint(Exit::Usage);
-    assert_has(&complaint, &["is none of loss, mean, p50, p95, p99, jitter"]);
+    assert_has(&complaint, &["is none of loss, errors, mean, p50, p95, p99, jitter, rate"]);
+}
+
+#[test]
+fn requests_are_compared_by_errors_and_rate_and_a_threshold_needs_a_figure() {
+    let page: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name| directory.path().join(name).to_str().unwrap().to_owned();
+    let server = web(&[("/", page)]);
+    let measure = |name, at: &str, [count, rate]: [&str; 2]| {
+        let (url, raw) = (format!("http://{server}{at}"), path(name));
+        netctl(&["qos", "http", &url, "-n", count, "--rate", rate, "--raw", &raw]);
+        raw
+    };
+    let (fast, slow) = (measure("fast", "/", ["300", "3000"]), measure("slow", "/", ["40", "20"]));
+    let failing = measure("failing", "/missing", ["60", "400"]);
+    let compare = |after: &str, threshold: &str| {
+        let runs = ["-o", "table", "qos", "compare", &fast, after];
+        netctl(&[&runs[..], &["--threshold", threshold]].concat())
+    };
+    let unchanged = compare(&fast, "errors=0%,p99=20ms,rate=5%,mean=0%");
+    assert_has(&unchanged.text(), &["errors", "rate", "Nothing changed by more than noise."]);
+    let slower = compare(&slow, "rate=50%");
+    assert_eq!(slower.exit, Exit::Missed);
+    assert_has(&slower.notes, &["rate changed by -", "/s, more than the threshold of -50 %"]);
+    assert_eq!(compare(&slow, "rate=99.9%").exit, Exit::Success);
+    assert_eq!(compare(&slow, "rate=5000").exit, Exit::Success);
+    let failed = compare(&failing, "errors=5%");
+    assert_eq!(failed.exit, Exit::Missed);
+    assert_has(&failed.notes, &["errors changed by +100.000 %, more than the threshold of +5 %"]);
+    let silent = compare(&failing, "p99=20ms");
+    assert_has(&silent.notes, &["p99 changed by not measured any more"]);
+    for threshold in ["loss=1%", "throughput=10M", "rpm=100"] {
+        let complaint = compare(&slow, threshold).complaint(Exit::Usage);
+        let measure = threshold.split('=').next().unwrap();
+        assert_has(&complaint, &[&format!("no run here has a figure for {measure}")]);
+        assert_has(&complaint, &["errors, mean, p50, p95, p99, jitter, rate"]);
+    }
 }
 
 #[test]

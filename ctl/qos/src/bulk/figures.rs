@@ -77,7 +77,6 @@ impl BulkFigures {
             (probes(foreign, &idle, |it| it.http), probes(foreign, &counted, |it| it.http));
         let median = |times: &Distribution| times.percentile(50.0).map(ms);
         let added_ms = median(&loaded).zip(median(&idle_http)).map(|(loaded, idle)| loaded - idle);
-        let last = ended_by(&run.intervals);
         Self {
             down: Goodput::of(run, Way::Down),
             up: Goodput::of(run, Way::Up),
@@ -88,7 +87,7 @@ impl BulkFigures {
             idle: idle_http,
             loaded,
             rtt: Distribution::new(round_trips(&run.streams, &counted).collect()),
-            responsiveness: times_of(&run.probes, run.streams.iter(), last).responsiveness(),
+            responsiveness: run.last_probe_times().responsiveness(),
             idle_rpm: times_of(&run.probes, iter::empty(), idle.clone())
                 .responsiveness()
                 .and_then(|it| it.foreign_rpm),
@@ -124,6 +123,13 @@ impl BulkFigures {
             cwnd_bytes: windows.get(windows.len() / 2).copied(),
             ..Self::default()
         }
+    }
+}
+
+impl BulkRun {
+    /// The round trips that responsiveness is of: those of the last [`MAD`] intervals.
+    pub(crate) fn last_probe_times(&self) -> ProbeTimes {
+        times_of(&self.probes, self.streams.iter(), ended_by(&self.intervals))
     }
 }
 

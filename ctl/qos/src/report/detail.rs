@@ -127,16 +127,16 @@ pub struct Cost {
 
 impl Cost {
     pub(super) fn of(change: &Change) -> Self {
-        let difference = change.difference;
+        let interval = change.interval;
         Self {
             measure: change.measure.name(),
             unit: change.measure.unit(),
             relayed: rounded(change.after),
             straight: rounded(change.before),
-            difference: rounded(difference.map(|it| it.value)),
-            low: rounded(difference.map(|it| it.low)),
-            high: rounded(difference.map(|it| it.high)),
-            is_significant: difference.map(|it| it.finding() != Finding::Noise),
+            difference: rounded(change.difference),
+            low: rounded(interval.map(|it| it.low)),
+            high: rounded(interval.map(|it| it.high)),
+            is_significant: change.finding().map(|it| it != Finding::Noise),
         }
     }
 }

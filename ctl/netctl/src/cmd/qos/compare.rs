@@ -3,11 +3,12 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use selat_qos::compare::{Change, Difference, Finding, Measure, compare};
-use selat_qos::report::{Measurement, read_raw};
+use selat_qos::compare::{Change, Finding, Interval, Measure, compare};
+use selat_qos::report::{Measurement, Test, read_raw};
 use serde_json::{Value, json};
 
-use super::threshold::Unmet;
+use super::grading::bandwidth;
+use super::threshold::{Unmet, percent};
 use crate::duration;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Grid, Output, Page, Records, Report, Tone, unit};
@@ -17,10 +18,16 @@ Examples:
   netctl qos udp --raw before.json        and again with --raw after.json
   netctl qos compare before.json after.json
   netctl qos compare before.json after.json --threshold loss=1%,p99=20ms
+  netctl qos compare before.json after.json --threshold errors=0%,p99=10%,rate=50     of qos http
+  netctl qos compare before.json after.json --threshold throughput=50M                of qos tcp
 
 A change is more than noise where the interval of 95 % around it (a block bootstrap of both runs)
 does not hold zero. With --threshold, ends with 4 where a measure got worse by more than was
-allowed, and by more than noise. Measures: loss, mean, p50, p95, p99 (latency), jitter.";
+allowed, and by more than noise where there are samples enough to tell.
+
+Measures: mean, p50, p95, p99 (latency) and jitter of all tests; loss, but errors of requests; rate, of
+requests answered; throughput, of streams both ways; rpm, of responsiveness. Loss and errors are given in
+percentage points; of the others, a percentage is a share of what it was before.";
 
 /// The columns of a change, in JSON too.
 const COLUMNS: [&str; 9] =
@@ -41,11 +48,19 @@ pub(crate) struct Args {
     threshold: Vec<Allowance>,
 }
 
-/// How much worse a measure may get, in its unit.
+/// How much worse a measure may get.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Allowance {
     measure: Measure,
-    at_most: f64,
+    at_most: Bound,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Bound {
+    /// In the unit of the measure.
+    Absolute(f64),
+    /// Percent of what it was before.
+    Share(f64),
 }
 
 /// Two runs that cannot be compared.
@@ -55,13 +70,21 @@ enum Unlike {
     Tests { before: String, after: String },
 }
 
+/// A threshold that nothing can be held against.
+#[derive(Debug, thiserror::Error)]
+#[error("no run here has a figure for {measure}; what they have is {known}")]
+pub(crate) struct NoFigure {
+    measure: Measure,
+    known: String,
+}
+
 /// What changed, for each test that the files hold.
 struct Comparison {
     tests: Vec<Tested>,
 }
 
 struct Tested {
-    test: String,
+    test: Test,
     target: String,
     changes: Vec<Change>,
 }
@@ -79,10 +102,32 @@ pub(super) fn run(args: &Args, output: &mut Output<'_, '_>) -> anyhow::Result<Ex
     }
     let pairs = before.iter().zip(&after);
     let comparison = Comparison { tests: pairs.map(|(a, b)| Tested::of(a, b)).collect() };
+    comparison.check(&args.threshold)?;
     output.show(&comparison)?;
     let missed = comparison.tests.iter().flat_map(|tested| &tested.changes);
     let missed = missed.filter_map(|change| exceeded(change, &args.threshold)).next();
     missed.map_or(Ok(Exit::Success), |unmet| Err(unmet.into()))
+}
+
+impl Comparison {
+    /// Refuses a threshold of which no run has the measure.
+    fn check(&self, allowances: &[Allowance]) -> Result<(), NoFigure> {
+        let measured = |measure: Measure| {
+            let mut changes = self.tests.iter().flat_map(|tested| &tested.changes);
+            changes.any(|change| change.measure == measure && change.before.is_some())
+        };
+        match allowances.iter().find(|allowed| !measured(allowed.measure)) {
+            None => Ok(()),
+            Some(allowed) => {
+                let known: Vec<&str> = Measure::ALL
+                    .into_iter()
+                    .filter(|it| measured(*it))
+                    .map(Measure::name)
+                    .collect();
+                Err(NoFigure { measure: allowed.measure, known: known.join(", ") })
+            }
+        }
+    }
 }
 
 impl Tested {
@@ -92,15 +137,14 @@ impl Tested {
         } else {
             format!("{} and {}", before.target, after.target)
         };
-        Self { test: before.test.to_string(), target, changes: compare(before, after) }
+        Self { test: before.test, target, changes: compare(before, after) }
     }
 
     /// What changed by more than noise, for those who read no tables.
     fn sentence(&self) -> String {
         let found = |finding| {
             let changes = self.changes.iter();
-            let found =
-                changes.filter(move |it| it.difference.map(|it| it.finding()) == Some(finding));
+            let found = changes.filter(move |it| it.finding() == Some(finding));
             found.map(|it| it.measure.name()).collect::<Vec<_>>().join(", ")
         };
         let (better, worse) = (found(Finding::Better), found(Finding::Worse));
@@ -114,7 +158,7 @@ impl Tested {
 
     fn objects(&self) -> impl Iterator<Item = Value> {
         self.changes.iter().map(|change| {
-            let difference = change.difference;
+            let interval = change.interval;
             json!({
                 "test": self.test,
                 "target": self.target,
@@ -122,9 +166,9 @@ impl Tested {
                 "unit": change.measure.unit(),
                 "before": rounded(change.before),
                 "after": rounded(change.after),
-                "change": rounded(difference.map(|it| it.value)),
-                "low": rounded(difference.map(|it| it.low)),
-                "high": rounded(difference.map(|it| it.high)),
+                "change": rounded(change.difference),
+                "low": rounded(interval.map(|it| it.low)),
+                "high": rounded(interval.map(|it| it.high)),
             })
         })
     }
@@ -139,7 +183,7 @@ impl Report for Comparison {
     fn page(&self, page: &mut Page) {
         for tested in &self.tests {
             page.gap();
-            page.line(format!("{} to {}", tested.test.to_uppercase(), tested.target));
+            page.line(format!("{} {}", tested.test.heading(), tested.target));
             page.gap();
             let mut grid = Grid::new(&[
                 Column::Left("MEASURE"),
@@ -169,39 +213,52 @@ impl Report for Comparison {
 }
 
 fn cells(change: &Change) -> [Cell; 6] {
-    let unit = change.measure.unit();
-    let figure = |value: Option<f64>| {
-        value.map_or(unit::NONE.to_owned(), |value| format!("{value:.3} {unit}"))
-    };
-    let signed = |it: Difference| format!("{:+.3} {unit}", it.value);
-    let interval = |it: Difference| format!("{:+.3} to {:+.3}", it.low, it.high);
-    let shown =
-        |show: &dyn Fn(Difference) -> String| change.difference.map_or(unit::NONE.to_owned(), show);
-    let finding = match change.difference.map(|it| it.finding()) {
+    let measure = change.measure;
+    let shown = |value: Option<f64>| value.map_or(unit::NONE.to_owned(), |it| figure(measure, it));
+    let signed = |value| signed(measure, value);
+    let interval = |it: Interval| format!("{} to {}", signed(it.low), signed(it.high));
+    let finding = match change.finding() {
         Some(Finding::Better) => Cell::toned("better", Tone::Good),
         Some(Finding::Noise) => Cell::toned("noise", Tone::Faint),
         Some(Finding::Worse) => Cell::toned("worse", Tone::Bad),
         None => Cell::from(unit::NONE),
     };
     [
-        change.measure.name().into(),
-        figure(change.before).into(),
-        figure(change.after).into(),
-        Cell::toned(shown(&signed), Tone::Strong),
-        shown(&interval).into(),
+        measure.name().into(),
+        shown(change.before).into(),
+        shown(change.after).into(),
+        Cell::toned(change.difference.map_or(unit::NONE.to_owned(), signed), Tone::Strong),
+        change.interval.map_or(unit::NONE.to_owned(), interval).into(),
         finding,
     ]
+}
+
+fn figure(measure: Measure, value: f64) -> String {
+    match measure {
+        Measure::Throughput => unit::bit_rate(value),
+        _ => format!("{value:.3} {}", measure.unit()),
+    }
+}
+
+fn signed(measure: Measure, value: f64) -> String {
+    let sign = if value.is_sign_negative() { '-' } else { '+' };
+    format!("{sign}{}", figure(measure, value.abs()))
 }
 
 /// Why a change is not allowed, if so. A measure that the second run could not take is worse than
 /// any bound.
 fn exceeded(change: &Change, allowances: &[Allowance]) -> Option<Unmet> {
     let allowed = allowances.iter().find(|allowed| allowed.measure == change.measure)?;
-    let measured = match (change.difference, change.before, change.after) {
-        (Some(it), ..) if it.value > allowed.at_most && it.finding() == Finding::Worse => {
-            format!("{:+.3} {}", it.value, change.measure.unit())
+    let before = change.before?;
+    let at_most = match allowed.at_most {
+        Bound::Absolute(at_most) => at_most,
+        Bound::Share(percent) => before.abs() * percent / 100.0,
+    };
+    let measured = match (change.worsening().zip(change.difference), change.finding()) {
+        (Some((worse, value)), None | Some(Finding::Worse)) if worse > at_most => {
+            signed(change.measure, value)
         }
-        (None, Some(_), None) => "not measured any more".to_owned(),
+        (None, _) => "not measured any more".to_owned(),
         _ => return None,
     };
     Some(Unmet::Change { measure: change.measure.name(), measured, bound: allowed.to_string() })
@@ -209,11 +266,15 @@ fn exceeded(change: &Change, allowances: &[Allowance]) -> Option<Unmet> {
 
 impl fmt::Display for Allowance {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{:+} {}", self.at_most, self.measure.unit())
+        let sign = if self.measure.is_better_when_more() { '-' } else { '+' };
+        match self.at_most {
+            Bound::Absolute(at_most) => write!(out, "{sign}{at_most} {}", self.measure.unit()),
+            Bound::Share(percent) => write!(out, "{sign}{percent} %"),
+        }
     }
 }
 
-/// `loss=1%` or `p99=20ms`.
+/// `loss=1%`, `p99=20ms`, `rate=50` or `throughput=10%`.
 fn allowance(text: &str) -> Result<Allowance, String> {
     let (name, bound) = text.split_once('=').ok_or("write it as p99=20ms or loss=1%")?;
     let measure = Measure::ALL.into_iter().find(|measure| measure.name() == name.trim());
@@ -221,16 +282,19 @@ fn allowance(text: &str) -> Result<Allowance, String> {
         let names = Measure::ALL.map(Measure::name).join(", ");
         format!("{name:?} is none of {names}")
     })?;
-    let at_most = match measure {
-        Measure::Loss => percent_points(bound)?,
-        _ => duration::parse(bound)?.as_secs_f64() * 1e3,
+    let at_most = match (measure, bound.trim().strip_suffix('%')) {
+        (Measure::Loss | Measure::Errors, _) => Bound::Absolute(percent(bound)?),
+        (_, Some(_)) => Bound::Share(percent(bound)?),
+        (Measure::Throughput, None) => Bound::Absolute(bandwidth(bound)?),
+        (Measure::Rate | Measure::Rpm, None) => Bound::Absolute(number(bound)?),
+        _ => Bound::Absolute(duration::parse(bound)?.as_secs_f64() * 1e3),
     };
     Ok(Allowance { measure, at_most })
 }
 
-fn percent_points(text: &str) -> Result<f64, String> {
-    match text.trim().trim_end_matches('%').trim().parse() {
-        Ok(points) if (0.0..=100.0).contains(&points) => Ok(points),
-        _ => Err("a percentage is 0 to 100".to_owned()),
+fn number(text: &str) -> Result<f64, String> {
+    match text.trim().parse() {
+        Ok(number) if (0.0..=f64::MAX).contains(&number) => Ok(number),
+        _ => Err("write it as a number of at least 0, or as a percentage".to_owned()),
     }
 }

@@ -37,10 +37,9 @@ fn row(change: &Change) -> [Cell; 6] {
         Some(value) => format!("{value:.3} {unit}"),
         None => unit::NONE.to_owned(),
     };
-    let difference = change.difference;
     let interval =
-        difference.map_or(String::new(), |it| format!("{:+.3} to {:+.3}", it.low, it.high));
-    let (finding, tone) = match difference.map(|it| it.finding()) {
+        change.interval.map_or(String::new(), |it| format!("{:+.3} to {:+.3}", it.low, it.high));
+    let (finding, tone) = match change.finding() {
         Some(Finding::Worse) => ("costs", Tone::Warning),
         Some(Finding::Better) => ("gains", Tone::Good),
         Some(Finding::Noise) => ("within noise", Tone::Faint),
@@ -51,7 +50,7 @@ fn row(change: &Change) -> [Cell; 6] {
         figure(change.after).into(),
         figure(change.before).into(),
         Cell::toned(
-            difference.map_or(unit::NONE.to_owned(), |it| format!("{:+.3} {unit}", it.value)),
+            change.difference.map_or(unit::NONE.to_owned(), |it| format!("{it:+.3} {unit}")),
             Tone::Strong,
         ),
         Cell::toned(interval, Tone::Faint),

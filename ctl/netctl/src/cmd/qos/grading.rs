@@ -80,7 +80,7 @@ fn tables(text: &str) -> Result<Arc<Tables>, String> {
 }
 
 /// `10M`, `64k`, `1.5G` or a plain number, in bit/s.
-fn bandwidth(text: &str) -> Result<f64, String> {
+pub(super) fn bandwidth(text: &str) -> Result<f64, String> {
     let text = text.trim();
     let (number, factor) = match text.chars().next_back() {
         Some('k' | 'K') => (&text[..text.len() - 1], 1e3),

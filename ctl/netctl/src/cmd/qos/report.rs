@@ -131,15 +131,7 @@ fn unanswered(measurement: &Measurement) -> Unmet {
 }
 
 fn title(measurement: &Measurement, total: &Analysis) -> String {
-    let test = match measurement.test {
-        Test::Udp => "UDP to",
-        Test::Http => "HTTP from",
-        Test::TcpDown => "TCP from",
-        Test::TcpUp => "TCP to",
-        Test::TcpBoth => "TCP both ways with",
-        Test::RpmDown => "Responsiveness, load from",
-        Test::RpmUp => "Responsiveness, load to",
-    };
+    let test = measurement.test.heading();
     let clients = match measurement.clients.len() {
         1 => String::new(),
         _ if measurement.is_by_verdict() => String::new(),

@@ -33,7 +33,7 @@ pub(super) async fn measure(
     let Run { test, spec } = run;
     spec.check()?;
     let subject = Subject {
-        title: format!("{test} {}", spec.base),
+        title: format!("{} {}", test.heading(), spec.base),
         nouns: ("probe", "probes"),
         lasts: spec.idle + spec.duration,
     };

@@ -29,10 +29,10 @@ pub(super) fn table(straight: &str, cost: &[Change]) -> Markup {
 
 fn row(change: &Change) -> Markup {
     let unit = change.measure.unit();
-    let interval = change.difference.map_or(NOT_MEASURED.to_owned(), |difference| {
-        format!("{:+.3} to {:+.3}", difference.low, difference.high)
+    let interval = change.interval.map_or(NOT_MEASURED.to_owned(), |interval| {
+        format!("{:+.3} to {:+.3}", interval.low, interval.high)
     });
-    let finding = match change.difference.map(|difference| difference.finding()) {
+    let finding = match change.finding() {
         Some(Finding::Worse) => "costs",
         Some(Finding::Better) => "gains",
         Some(Finding::Noise) => "within noise",
@@ -43,7 +43,7 @@ fn row(change: &Change) -> Markup {
             td { (change.measure.name()) }
             td.n { (with_unit(change.after, unit)) }
             td.n { (with_unit(change.before, unit)) }
-            td.n { (with_unit(change.difference.map(|difference| difference.value), unit)) }
+            td.n { (with_unit(change.difference, unit)) }
             td.n { (interval) }
             td { (finding) }
         }

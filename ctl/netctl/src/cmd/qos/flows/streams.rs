@@ -29,8 +29,8 @@ pub(super) fn sections(run: &BulkRun, page: &mut Page) {
 
 fn intervals(run: &BulkRun) -> Grid {
     let mut columns = vec![Column::Right("UNTIL")];
-    columns.extend(run.ways.contains(&Way::Down).then(|| Column::Right("DOWN")));
-    columns.extend(run.ways.contains(&Way::Up).then(|| Column::Right("UP")));
+    columns.extend(run.ways.contains(&Way::Down).then_some(Column::Right("DOWN")));
+    columns.extend(run.ways.contains(&Way::Up).then_some(Column::Right("UP")));
     columns.extend([Column::Right("STREAMS"), Column::Left("")]);
     let mut grid = Grid::new(&columns);
     let left_out = run.intervals.len().saturating_sub(INTERVALS_SHOWN);
