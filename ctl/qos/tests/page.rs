@@ -243,7 +243,7 @@ fn page_of_streams(test: Test, run: BulkRun) -> String {
 fn streams_are_drawn_both_ways_with_what_the_kernel_knows_and_the_queue() {
     let page = page_of_streams(Test::TcpBoth, streams(&[Way::Down, Way::Up], 10));
     for part in [
-        "TCP both ways to http://192.0.2.1/",
+        "TCP both ways with http://192.0.2.1/",
         "From the server 100 Mbit/s, between",
         "To the server 20.0 Mbit/s, between",
         "What is shaded is warm-up",
@@ -253,7 +253,7 @@ fn streams_are_drawn_both_ways_with_what_the_kernel_knows_and_the_queue() {
         "Congestion window over time",
         "Segments sent again, in all",
         "Idle against loaded",
-        "The load adds +30.000 ms",
+        "Added by the load to a request at the median: +30.000 ms",
         "All 20 were answered",
     ] {
         assert!(page.contains(part), "{part}: {page}");

@@ -51,20 +51,8 @@ pub fn html(measurements: &[Measurement], profile: &Profile) -> String {
 fn title(measurements: &[Measurement]) -> String {
     match measurements {
         [] => "Quality of service".to_owned(),
-        [only] => format!("{} to {}", name(only.test), only.target),
+        [only] => format!("{} {}", only.test.heading(), only.target),
         several => format!("Quality of service: {} measurements", several.len()),
-    }
-}
-
-fn name(test: Test) -> &'static str {
-    match test {
-        Test::Udp => "UDP",
-        Test::Http => "HTTP",
-        Test::TcpDown => "TCP down",
-        Test::TcpUp => "TCP up",
-        Test::TcpBoth => "TCP both ways",
-        Test::RpmDown => "Responsiveness down",
-        Test::RpmUp => "Responsiveness up",
     }
 }
 
@@ -73,9 +61,9 @@ fn section(measurement: &Measurement, profile: &Profile) -> Markup {
     let grades = measurement.grades(&total, profile);
     markup! {
         section {
-            h2 { (name(measurement.test)) " to " (measurement.target) }
+            h2 { (measurement.test.heading()) " " (measurement.target) }
             p.muted { (when(measurement, &total)) }
-            p.verdict { (verdict(measurement.test, &total, &grades)) }
+            p.verdict { (unbroken(&verdict(measurement.test, &total, &grades))) }
             (tiles(measurement.test, &total, &grades))
             div.grid {
                 (streams::panels(measurement))
@@ -98,6 +86,11 @@ fn section(measurement: &Measurement, profile: &Profile) -> Markup {
             }
         }
     }
+}
+
+/// The text with each number and its unit on one line.
+fn unbroken(text: &str) -> String {
+    text.replace(" %", "\u{a0}%").replace(" ms", "\u{a0}ms")
 }
 
 /// When it began, and how long it took.

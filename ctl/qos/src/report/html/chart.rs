@@ -92,9 +92,9 @@ pub(super) fn axis_below(scale: &Scale, name: &str) -> Markup {
         line.frame x1=(LEFT) x2=(RIGHT) y1=(BOTTOM) y2=(BOTTOM) {}
         @for (x, label) in scale.ticks() {
             line.frame x1=(coordinate(x)) x2=(coordinate(x)) y1=(BOTTOM) y2=(BOTTOM + 5.0) {}
-            text.middle x=(coordinate(x)) y=(BOTTOM + 19.0) { (label) }
+            text.middle x=(coordinate(x)) y=(BOTTOM + 21.0) { (label) }
         }
-        text.end x=(RIGHT) y=(HEIGHT - 6.0) { (name) }
+        @if !name.is_empty() { text.end x=(RIGHT) y=(HEIGHT - 4.0) { (name) } }
     }
 }
 

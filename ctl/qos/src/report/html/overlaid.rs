@@ -3,22 +3,22 @@
 use maud::{Markup, html};
 
 use super::number::{NOT_MEASURED, plain};
-use super::{figure, name, plots};
+use super::{figure, plots};
 use crate::analysis::{Analysis, ms};
 use crate::report::{Measurement, Test};
 
 /// A plot for each test that was made more than once.
 pub(super) fn section(measurements: &[Measurement]) -> Markup {
-    let tests = [Test::Udp, Test::Http];
+    let tests = [(Test::Udp, "UDP"), (Test::Http, "HTTP")];
     let runs = |test| measurements.iter().filter(move |it: &&Measurement| it.test == test);
     html! {
-        @for test in tests {
-            @if runs(test).count() > 1 { (overlay(test, &runs(test).collect::<Vec<_>>())) }
+        @for (test, name) in tests {
+            @if runs(test).count() > 1 { (overlay(name, &runs(test).collect::<Vec<_>>())) }
         }
     }
 }
 
-fn overlay(test: Test, runs: &[&Measurement]) -> Markup {
+fn overlay(name: &str, runs: &[&Measurement]) -> Markup {
     let drawn = &runs[..runs.len().min(plots::OVERLAID_MAX)];
     let totals: Vec<Analysis> = drawn.iter().map(|run| run.total()).collect();
     let names: Vec<String> = (1..=drawn.len()).map(|number| number.to_string()).collect();
@@ -31,11 +31,11 @@ fn overlay(test: Test, runs: &[&Measurement]) -> Markup {
         within it. A curve further left is faster, a steeper one is steadier.";
     html! {
         section {
-            h2 { (name(test)) ": " (runs.len()) " runs beside each other" }
+            h2 { (name) ": " (runs.len()) " runs beside each other" }
             div.grid {
                 (figure("Share of answers within, %", &plots::overlay(&curves), caption))
                 div.panel {
-                    h3 { "Runs" }
+                    h3 { "Runs, times in ms" }
                     div.scroll tabindex="0" role="region" aria-label="Figures of each run" {
                         (table(drawn, &totals))
                     }
@@ -53,7 +53,7 @@ fn table(runs: &[&Measurement], totals: &[Analysis]) -> Markup {
         table {
             tr {
                 th { "Run" } th { "Target" }
-                @for name in ["Loss, %", "p50, ms", "p95, ms", "p99, ms", "Jitter, ms"] { th.n { (name) } }
+                @for name in ["Loss, %", "p50", "p95", "p99", "Jitter"] { th.n { (name) } }
             }
             @for (index, (run, total)) in runs.iter().zip(totals).enumerate() {
                 tr {

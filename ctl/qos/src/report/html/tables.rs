@@ -200,7 +200,7 @@ fn network_class(y1541: &Y1541) -> Markup {
                 td { "IPDV" br; span.muted { "99.9 % of delays less the least" } }
                 td.n { (plain(y1541.ipdv_ms)) " ms" }
             }
-            tr { td { "IPLR" br; span.muted { "lost / sent" } } td.n { (format!("{:.2e}", y1541.iplr)) } }
+            tr { td { "IPLR" br; span.muted { "lost / sent" } } td.n { (if y1541.iplr > 0.0 { format!("{:.2e}", y1541.iplr) } else { "0".to_owned() }) } }
         }
         p.muted {
             "Of " (basis) ". "
