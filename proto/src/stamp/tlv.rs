@@ -16,7 +16,8 @@ const UNRECOGNISED: u8 = 0x80;
 const MALFORMED: u8 = 0x40;
 /// Integrity: set by a reflector in every TLV where their HMAC is wrong (RFC 8972 §4 and §4.8).
 const TAMPERED: u8 = 0x20;
-/// Never a type of a TLV: what is left is padding without a header, as TWAMP-Light's senders have it.
+/// Never a type of a TLV: without a flag, what is left is padding that has no header, as TWAMP-Light's
+/// senders have it.
 const RESERVED: u8 = 0;
 /// Type of Extra Padding (RFC 8972 §4.1).
 const EXTRA_PADDING: u8 = 1;
@@ -28,6 +29,8 @@ const FOLLOW_UP: u8 = 7;
 const HMAC: u8 = 8;
 /// Bytes of the value of Follow-Up Telemetry: number, timestamp, timestamping method, three reserved.
 const FOLLOW_UP_LEN: usize = 16;
+/// Bytes of its number and timestamp.
+const FOLLOW_UP_FIELDS_LEN: usize = 12;
 /// Synchronisation source "local, free-running" (RFC 8972 §4.3).
 const FREE_RUNNING: u8 = 5;
 /// Timestamping method "software, local" (RFC 8972 §4.3).
@@ -71,7 +74,8 @@ pub fn seal(seq: u32, after_base: &mut [u8], key: &Key) {
 }
 
 /// Makes a sender's TLVs a stateful reflector's: each is kept with its length, marked as understood
-/// or not; `previous` is the answer before this one. What is past a malformed TLV is left as it is.
+/// or not; `previous` is the answer before this one. What is past a malformed TLV, be it only of a
+/// length that its type cannot have, is left as it is (RFC 8972 §4).
 pub fn reflect(after_base: &mut [u8], previous: FollowUp) {
     mark(after_base, previous, false);
 }
@@ -91,13 +95,17 @@ pub fn reflect_sealed(
     }
     let mut from = 0;
     while let Some(tlv) = Tlv::read(after_base, from) {
-        after_base[tlv.at] = if tlv.is_whole { TAMPERED } else { TAMPERED | MALFORMED };
+        let malformed = if tlv.is_whole { 0 } else { MALFORMED };
+        let is_known = matches!(tlv.kind, EXTRA_PADDING | TIMESTAMP_INFORMATION | FOLLOW_UP | HMAC);
+        let unrecognised = if is_known { 0 } else { UNRECOGNISED };
+        after_base[tlv.at] = TAMPERED | malformed | unrecognised;
         from = tlv.end;
     }
 }
 
 /// Whether the TLVs of packet `seq` are what their HMAC says (RFC 8972 §4.8): it follows all but
-/// padding, and only a padding that is alone needs none.
+/// padding, and only a padding that is alone needs none. A padding that is malformed is not the HMAC's
+/// business.
 #[must_use]
 pub fn is_intact(seq: u32, after_base: &[u8], key: &Key) -> bool {
     let (mut from, mut count, mut others) = (0, 0, 0);
@@ -105,10 +113,10 @@ pub fn is_intact(seq: u32, after_base: &[u8], key: &Key) -> bool {
     while let Some(tlv) = Tlv::read(after_base, from) {
         count += 1;
         others += usize::from(tlv.kind != EXTRA_PADDING);
-        if !tlv.is_whole || (verified.is_some() && tlv.kind != EXTRA_PADDING) {
+        if verified.is_some() && tlv.kind != EXTRA_PADDING {
             return false;
         }
-        if tlv.kind == HMAC {
+        if tlv.kind == HMAC && tlv.is_whole {
             let digest = after_base[tlv.at + HEADER_LEN..tlv.end].first_chunk();
             let is_right =
                 |digest| key.verifies(&[&seq.to_be_bytes(), &after_base[..tlv.at]], digest);
@@ -158,10 +166,11 @@ impl Tlv {
     /// The TLV that begins at `from`; `None` where nothing but padding does.
     fn read(bytes: &[u8], from: usize) -> Option<Self> {
         let header: [u8; HEADER_LEN] = *bytes.get(from..)?.first_chunk()?;
-        let [_, kind, ..] = header;
+        let [flags, kind, ..] = header;
         let end = from + HEADER_LEN + usize::from(u16::from_be_bytes(at(&header, 2)));
         let is_whole = end <= bytes.len();
-        (kind != RESERVED).then_some(Self { at: from, kind, end, is_whole })
+        let is_padding = kind == RESERVED && flags == 0;
+        (!is_padding).then_some(Self { at: from, kind, end, is_whole })
     }
 
     /// Bytes of its value.
@@ -196,30 +205,36 @@ fn write_header(bytes: &mut [u8], from: usize, kind: u8, len: usize) -> usize {
 fn mark(after_base: &mut [u8], previous: FollowUp, is_sealed: bool) {
     let mut from = 0;
     while let Some(tlv) = Tlv::read(after_base, from) {
-        let flags = if tlv.is_whole {
-            answer(&mut after_base[tlv.at + HEADER_LEN..tlv.end], tlv.kind, previous, is_sealed)
-        } else {
-            MALFORMED
-        };
+        let end = tlv.end.min(after_base.len());
+        let value = &mut after_base[tlv.at + HEADER_LEN..end];
+        let flags = answer(value, tlv, previous, is_sealed);
         after_base[tlv.at] = flags;
+        if flags == MALFORMED {
+            return;
+        }
         from = tlv.end;
     }
 }
 
-/// Fills in the value of a TLV; returns its flags.
-fn answer(value: &mut [u8], kind: u8, previous: FollowUp, is_sealed: bool) -> u8 {
-    match (kind, value.len()) {
-        (EXTRA_PADDING, _) => 0,
-        (FOLLOW_UP, FOLLOW_UP_LEN) => {
+/// Fills in the value of a TLV, or what there is of it; returns its flags.
+fn answer(value: &mut [u8], tlv: Tlv, previous: FollowUp, is_sealed: bool) -> u8 {
+    match (tlv.kind, tlv.is_whole.then_some(value.len())) {
+        (EXTRA_PADDING, Some(_)) => 0,
+        (FOLLOW_UP, Some(FOLLOW_UP_LEN)) => {
             fill(value, previous);
             0
         }
-        (TIMESTAMP_INFORMATION, len) if len == HOW_STAMPED.len() => {
+        (TIMESTAMP_INFORMATION, Some(len)) if len == HOW_STAMPED.len() => {
             value.copy_from_slice(&HOW_STAMPED);
             0
         }
-        (HMAC, DIGEST_LEN) if is_sealed => 0,
-        (FOLLOW_UP | TIMESTAMP_INFORMATION, _) => MALFORMED,
+        (HMAC, Some(DIGEST_LEN)) if is_sealed => 0,
+        (FOLLOW_UP, _) => {
+            // RFC 8972 §4.7: number and timestamp are zero where the length is not valid.
+            value.iter_mut().take(FOLLOW_UP_FIELDS_LEN).for_each(|byte| *byte = 0);
+            MALFORMED
+        }
+        (TIMESTAMP_INFORMATION, _) | (_, None) => MALFORMED,
         _ => UNRECOGNISED,
     }
 }
@@ -289,14 +304,20 @@ mod tests {
 
     #[test]
     fn tlvs_that_are_not_understood_come_back_marked() {
-        let cases: [(&[u8], &[u8]); 8] = [
+        let cases: [(&[u8], &[u8]); 12] = [
             // Unknown, and one after it.
             (&[0, 9, 0, 1, 5, 0x80, 1, 0, 0], &[0x80, 9, 0, 1, 5, 0, 1, 0, 0]),
             // Longer than the datagram.
             (&[0x80, 9, 0, 2, 5], &[0x40, 9, 0, 2, 5]),
             (&[0x80, 1, 0xff, 0xff], &[0x40, 1, 0xff, 0xff]),
-            // A length that its type cannot have.
-            (&[0x80, 7, 0, 1, 5], &[0x40, 7, 0, 1, 5]),
+            // A length that its type cannot have: what follows comes back as it was.
+            (&[0x80, 7, 0, 1, 5, 0x80, 1, 0, 0], &[0x40, 7, 0, 1, 0, 0x80, 1, 0, 0]),
+            (&[0x80, 7, 0, 16, 5, 5], &[0x40, 7, 0, 16, 0, 0]),
+            (&[0x80, 3, 0, 1, 5, 0x80, 9, 0, 0], &[0x40, 3, 0, 1, 5, 0x80, 9, 0, 0]),
+            // No HMAC counts without authentication.
+            (&[0x80, 8, 0, 1, 5, 0x80, 1, 0, 0], &[0x80, 8, 0, 1, 5, 0, 1, 0, 0]),
+            // A type that is none, and one after it.
+            (&[0x80, 0, 0, 1, 5, 0x80, 1, 0, 0], &[0x80, 0, 0, 1, 5, 0, 1, 0, 0]),
             // What only a reflector or nobody may set is cleared.
             (&[0xff, 1, 0, 1, 5], &[0, 1, 0, 1, 5]),
             (&[0x80, 3, 0, 4, 0, 0, 0, 0], &[0, 3, 0, 4, 5, 2, 5, 2]),
@@ -359,6 +380,23 @@ mod tests {
         }
         // Padding may come after the HMAC, and is not under it.
         assert!(is_intact(5, &changed(50), &key()));
+        let unknown = [&[0x80, 9, 0, 0][..], &probe].concat();
+        assert_eq!(reflected_sealed(unknown)[0], TAMPERED | UNRECOGNISED);
+    }
+
+    #[test]
+    fn padding_that_is_cut_off_is_malformed_and_no_sign_of_tampering() {
+        let mut probe = sealed(60);
+        probe[43] = 17;
+        let answer = reflected_sealed(probe);
+        assert_eq!([answer[0], answer[20], answer[40]], [0, 0, MALFORMED]);
+        assert!(is_intact(3, &answer, &key()));
+        assert_eq!(follow_up(&answer), Some(PREVIOUS));
+        assert_eq!(reflected_sealed(vec![0x80, 1, 0, 9]), [MALFORMED, 1, 0, 9]);
+        // Of what needs an HMAC and has none that is whole, nothing is believed.
+        let mut probe = sealed(40);
+        probe[23] = 17;
+        assert_eq!(reflected_sealed(probe)[20], TAMPERED | MALFORMED);
     }
 
     proptest! {
