@@ -17,6 +17,7 @@ mod daemon;
 mod exposition;
 mod flow;
 mod gate;
+mod irtt;
 mod journal;
 mod link;
 mod load;
@@ -43,6 +44,7 @@ pub use self::{
     exposition::Exposition,
     flow::Flow,
     gate::Gate,
+    irtt::Irtt,
     journal::{Journal, JournalEntry},
     link::{Burst, Link, Pattern},
     load::{Load, Reuse, Tally},

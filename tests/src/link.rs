@@ -55,6 +55,11 @@ impl Pattern {
         datagrams.into_iter().flat_map(|datagram| order.take(datagram)).collect()
     }
 
+    /// How much later each of `count` datagrams comes, of a direction that neither loses nor repeats nor swaps any.
+    pub fn delays(self, count: u64) -> impl Iterator<Item = Duration> {
+        (0..count).map(move |number| self.delay_of(number))
+    }
+
     fn loses(&self, number: u64) -> bool {
         let Burst { every, length } = self.burst;
         let is_in_burst = every > 0 && number >= every && number % every < length;
