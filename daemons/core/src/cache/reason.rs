@@ -87,7 +87,7 @@ reasons! {
         Partial, "partial", "RFC 9111 §3.3",
             "Only a part is stored, and not the one that is wanted.";
         HitForMiss, "hit_for_miss", "RFC 9111 §4",
-            "Nothing is stored, and since the last response could not be, none is shared while it is fetched.";
+            "Nothing is stored; the last response could not be, so no request waits for another's.";
     }
 }
 
