@@ -39,7 +39,8 @@ use self::live::Live;
 pub use self::progress::{Cancel, Event, FEED_EVENTS_MAX, Feed, Progress, Snapshot};
 use self::receiver::Received;
 pub use self::spec::{
-    CLIENTS_MAX, Mode, PROBES_MAX, Pace, SIZE_MAX, SIZE_MIN, SpecError, TIMEOUT_MAX, UdpSpec,
+    CLIENTS_MAX, Mode, PROBES_MAX, Pace, Padding, SIZE_MAX, SIZE_MIN, SpecError, TIMEOUT_MAX,
+    UdpSpec,
 };
 use crate::sample::Sample;
 

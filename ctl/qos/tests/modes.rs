@@ -5,6 +5,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,7 +16,7 @@ use selat_proto::stamp::{
 use selat_qos::analysis::Analysis;
 use selat_qos::report::Measurement;
 use selat_qos::schedule::Schedule;
-use selat_qos::session::{Cancel, Mode, Peer, Progress, Run, UdpSpec, run};
+use selat_qos::session::{Cancel, Mode, Padding, Peer, Progress, Run, UdpSpec, run};
 
 /// How long a run waits for replies that never come.
 const SHORT: Duration = Duration::from_millis(500);
@@ -95,6 +96,27 @@ fn spec(peer: &Answering) -> UdpSpec {
 
 fn measure(spec: &UdpSpec) -> Run {
     run(spec, &Progress::default(), &Cancel::default()).unwrap()
+}
+
+#[test]
+fn padding_is_random_unless_zeros_are_asked_for() {
+    for mode in [Mode::Stamp, Mode::TwampLight, Mode::Echo] {
+        for padding in [Padding::Random, Padding::Zeros] {
+            let (seen, sent) = mpsc::channel();
+            let peer = Answering::new(move |_, datagram| {
+                seen.send(datagram.to_vec()).unwrap();
+                None
+            });
+            let run = measure(&spec(&peer).with_mode(mode).with_padding(padding));
+            assert_eq!(run.clients[0].samples.len(), PROBES as usize);
+            let probe = sent.recv().unwrap();
+            // What is before are TLVs, telemetry and the header of the padding, where there are any.
+            let zeros = probe[OPEN_LEN + 24..].iter().filter(|byte| **byte == 0).count();
+            let all = 172 - OPEN_LEN - 24;
+            let is_right = if padding == Padding::Zeros { zeros == all } else { zeros < all / 4 };
+            assert!(is_right, "{mode:?}, {padding:?}: {zeros} zeros of {all}");
+        }
+    }
 }
 
 #[test]

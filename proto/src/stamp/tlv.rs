@@ -48,15 +48,15 @@ pub struct FollowUp {
 }
 
 /// Fills what follows a sender's open base packet: an empty Follow-Up Telemetry where it fits, then
-/// one Extra Padding. Fewer bytes than a header are left zero, as is what is past the longest value.
-pub fn request(after_base: &mut [u8]) {
-    request_all(after_base, &[(FOLLOW_UP, FOLLOW_UP_LEN)]);
+/// one Extra Padding. Fewer bytes than a header are left zero. Returns the padding, which is zero.
+pub fn request(after_base: &mut [u8]) -> &mut [u8] {
+    request_all(after_base, &[(FOLLOW_UP, FOLLOW_UP_LEN)])
 }
 
 /// The same behind an authenticated base packet: Follow-Up Telemetry, the HMAC that it needs, which
 /// [`seal`] fills in for each packet, and padding, which needs none where it is alone.
-pub fn request_sealed(after_base: &mut [u8]) {
-    request_all(after_base, &[(FOLLOW_UP, FOLLOW_UP_LEN), (HMAC, DIGEST_LEN)]);
+pub fn request_sealed(after_base: &mut [u8]) -> &mut [u8] {
+    request_all(after_base, &[(FOLLOW_UP, FOLLOW_UP_LEN), (HMAC, DIGEST_LEN)])
 }
 
 /// Writes the digest of the sequence number and of all TLVs before it into the HMAC TLV, if there is
@@ -179,8 +179,8 @@ impl Tlv {
     }
 }
 
-/// Writes empty TLVs of these types and lengths if all of them fit, then one Extra Padding.
-fn request_all(after_base: &mut [u8], asked: &[(u8, usize)]) {
+/// Writes empty TLVs of these types and lengths if all of them fit, then one Extra Padding; returns its value.
+fn request_all<'b>(after_base: &'b mut [u8], asked: &[(u8, usize)]) -> &'b mut [u8] {
     after_base.fill(0);
     let needed: usize = asked.iter().map(|(_, len)| HEADER_LEN + len).sum();
     let mut from = 0;
@@ -189,8 +189,12 @@ fn request_all(after_base: &mut [u8], asked: &[(u8, usize)]) {
             from = write_header(after_base, from, *kind, *len) + len;
         }
     }
-    if let Some(padding) = (after_base.len() - from).checked_sub(HEADER_LEN) {
-        write_header(after_base, from, EXTRA_PADDING, padding);
+    match (after_base.len() - from).checked_sub(HEADER_LEN) {
+        Some(len) => {
+            let value_at = write_header(after_base, from, EXTRA_PADDING, len);
+            &mut after_base[value_at..]
+        }
+        None => &mut [],
     }
 }
 

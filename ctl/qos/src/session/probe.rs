@@ -10,7 +10,7 @@ use selat_proto::stamp::{
 use super::client::Client;
 use super::inbox::Peer;
 use super::live::Live;
-use super::spec::{Mode, UdpSpec};
+use super::spec::{Mode, Padding, UdpSpec};
 use crate::sample::Reflection;
 
 /// By how much a TWAMP reflector's packet is longer than a sender's: one that does not leave out as
@@ -31,10 +31,13 @@ pub(super) fn session_id(spec: &UdpSpec, client: u32) -> u16 {
 /// What is the same in every probe of a run: what follows the base packet.
 pub(super) fn blank(spec: &UdpSpec) -> Vec<u8> {
     let mut datagram = vec![0; spec.size()];
-    match (spec.keys(), spec.mode()) {
+    let padding = match (spec.keys(), spec.mode()) {
         (Some(_), _) => tlv::request_sealed(&mut datagram[SEALED_LEN..]),
         (None, Mode::Auto | Mode::Stamp) => tlv::request(&mut datagram[OPEN_LEN..]),
-        (None, Mode::TwampLight | Mode::Echo) => {}
+        (None, Mode::TwampLight | Mode::Echo) => &mut datagram[OPEN_LEN..],
+    };
+    if spec.padding() == Padding::Random {
+        rand::fill(padding);
     }
     datagram
 }

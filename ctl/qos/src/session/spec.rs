@@ -95,6 +95,16 @@ pub enum Mode {
     Echo,
 }
 
+/// What fills probes up to their size, the same in all of a run (RFC 8972 §4.1, RFC 5357 §4.1.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Padding {
+    /// Pseudorandom numbers, which no link can compress.
+    #[default]
+    Random,
+    /// Zeros.
+    Zeros,
+}
+
 /// A UDP run that can be done.
 #[derive(Clone, Debug)]
 pub struct UdpSpec {
@@ -107,6 +117,7 @@ pub struct UdpSpec {
     clients: NonZeroU32,
     straight: Option<SocketAddr>,
     mode: Mode,
+    padding: Padding,
     keys: Option<Arc<Keys>>,
 }
 
@@ -130,8 +141,20 @@ impl UdpSpec {
         }
         let clients = NonZeroU32::MIN;
         let (pace, stamps) = (Pace::default(), StampSource::Kernel);
-        let (straight, mode, keys) = (None, Mode::default(), None);
-        Ok(Self { target, schedule, size, timeout, pace, stamps, clients, straight, mode, keys })
+        let (straight, mode, padding, keys) = (None, Mode::default(), Padding::default(), None);
+        Ok(Self {
+            target,
+            schedule,
+            size,
+            timeout,
+            pace,
+            stamps,
+            clients,
+            straight,
+            mode,
+            padding,
+            keys,
+        })
     }
 
     /// The same run by `clients` at once, each with its own socket and its own probes.
@@ -164,6 +187,12 @@ impl UdpSpec {
     #[must_use]
     pub fn with_mode(self, mode: Mode) -> Self {
         Self { mode, ..self }
+    }
+
+    /// The same run with other padding.
+    #[must_use]
+    pub fn with_padding(self, padding: Padding) -> Self {
+        Self { padding, ..self }
     }
 
     /// The same run with authentication (RFC 8762 §4.4): every session takes an id that `keys` have a
@@ -212,6 +241,12 @@ impl UdpSpec {
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// What fills probes up to their size.
+    #[must_use]
+    pub fn padding(&self) -> Padding {
+        self.padding
     }
 
     /// The keys of an authenticated run.

@@ -18,6 +18,19 @@ pub(super) struct Packets {
     /// hex is of every session, `7 = KEY` of session 7
     #[arg(long, value_name = "FILE")]
     auth_key_file: Option<PathBuf>,
+    /// What fills probes up to their size
+    #[arg(long, value_enum, value_name = "WITH", default_value_t)]
+    padding: Padding,
+}
+
+/// What fills probes up to their size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Padding {
+    /// Pseudorandom numbers, which no link can compress
+    #[default]
+    Random,
+    /// Zeros
+    Zeros,
 }
 
 /// What to send, and whose answers to take.
@@ -45,6 +58,10 @@ impl Packets {
             Mode::Stamp => session::Mode::Stamp,
             Mode::TwampLight => session::Mode::TwampLight,
             Mode::Echo => session::Mode::Echo,
+        });
+        let spec = spec.with_padding(match self.padding {
+            Padding::Random => session::Padding::Random,
+            Padding::Zeros => session::Padding::Zeros,
         });
         let Some(path) = &self.auth_key_file else { return Ok(spec) };
         ensure!(
