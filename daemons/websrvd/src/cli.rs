@@ -8,33 +8,35 @@ use selat_runtime::config::Sources;
 
 /// Serves a folder over HTTP and sends UDP datagrams back.
 ///
-/// A flag wins over an environment variable (WEBSRVD_ROOT and so on), which wins over the file.
+/// Every flag is also a key of the configuration file and an environment variable, such as
+/// WEBSRVD_ROOT; flags win over variables, and those over the file.
 #[derive(Debug, Parser)]
 #[command(name = "websrvd", version)]
 pub struct Arguments {
     /// Configuration file, beside which FILE.d, without its ending, has drop-ins [default:
-    /// /etc/selat/websrvd.toml, if it is there].
+    /// /etc/selat/websrvd.toml, if it is there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Only say whether the configuration is good.
+    /// Check the configuration and exit: 0 if it is good, 78 if not
     #[arg(long)]
     pub check: bool,
-    /// Directory that is served.
+    /// Directory that is served [default: /usr/share/websrvd/www]
     #[arg(long, value_name = "DIR")]
     root: Option<String>,
-    /// Address to serve HTTP on, such as 127.0.0.1:8000 or :8000; may be repeated.
+    /// Address to serve HTTP on; may be repeated [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDR")]
     http: Vec<String>,
-    /// Address to send UDP datagrams back on; may be repeated.
+    /// Address to send UDP datagrams back on; may be repeated [default: 127.0.0.1:9000]
     #[arg(long, value_name = "ADDR")]
     echo: Vec<String>,
-    /// Whether STAMP probes (RFC 8762) among these are answered as a reflector: true or false.
+    /// Whether STAMP probes (RFC 8762) among these are answered as a reflector: true or false
+    /// [default: true]
     #[arg(long, value_name = "BOOL")]
     reflector: Option<String>,
-    /// Path of the control socket.
+    /// Control socket [default: $RUNTIME_DIRECTORY/control.sock or /run/websrvd/control.sock]
     #[arg(long, value_name = "PATH")]
     control: Option<String>,
-    /// Threads that serve data; 0 is one for each processor.
+    /// Data-plane threads [default: as many as there are cores]
     #[arg(long, value_name = "N")]
     threads: Option<String>,
 }

@@ -50,3 +50,41 @@ fn main() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a flag's help says that it is without the flag, where that is a value and not a sentence.
+    fn default_of(flag: &clap::Arg) -> Option<String> {
+        let help = flag.get_help()?.to_string();
+        let (_, default) = help.strip_suffix(']')?.split_once("[default: ")?;
+        (!default.contains(' ')).then(|| default.to_owned())
+    }
+
+    #[test]
+    fn flags_have_the_defaults_of_the_sample() {
+        for Program { name, command, sample, .. } in programs() {
+            let Some(sample) = sample else { continue };
+            let mut compared = 0;
+            for flag in command.get_arguments() {
+                let (Some(long), Some(default)) = (flag.get_long(), default_of(flag)) else {
+                    continue;
+                };
+                // The first dash of a flag stands for a table.
+                let key = long.split_once('-').map_or(long, |(_, key)| key);
+                let says = [
+                    format!("\n#{key} = {default}\n"),
+                    format!("\n#{key} = \"{default}\"\n"),
+                    format!("\n#{key} = [\"{default}\"]\n"),
+                ];
+                assert!(
+                    says.iter().any(|line| sample.contains(line)),
+                    "{name} --{long}: {default}"
+                );
+                compared += 1;
+            }
+            assert!(compared >= 4, "{name}: {compared} flags say their default");
+        }
+    }
+}
