@@ -40,7 +40,7 @@ impl Irtt {
     }
 
     /// What its client measures with `count` probes of 172 bytes to `target`, by its own names. One datagram goes each
-    /// way before them. Where it was not woken up in time it sends fewer, and says so.
+    /// way before them. It leaves out those that it is not woken up in time for, which must be few.
     #[must_use]
     pub fn measure(target: SocketAddr, count: u32, interval: Duration) -> Value {
         let nanos = |time: Duration| format!("{}ns", time.as_nanos());
@@ -54,10 +54,9 @@ impl Irtt {
         let run = Command::new("irtt").args(&arguments).output().unwrap();
         assert!(run.status.success(), "irtt {arguments:?}: {run:?}");
         let result: Value = serde_json::from_slice(&run.stdout).unwrap();
-        let stats = &result["stats"];
-        let told = ["packets_sent", "timer_misses"].map(|name| stats[name].as_u64().unwrap());
-        assert_eq!(told[0] + told[1], u64::from(count), "{stats}");
-        assert!(told[0] > 0, "{stats}");
+        let sent = result["stats"]["packets_sent"].as_u64().unwrap();
+        let expected = u64::from(count) * 9 / 10..=u64::from(count);
+        assert!(expected.contains(&sent), "{}", result["stats"]);
         result
     }
 }
