@@ -19,8 +19,7 @@ impl CacheKey {
     /// The key of a target. A namespace must not contain spaces; those that do are cut there.
     #[must_use]
     pub fn new(namespace: &str, target: &Target<'_>) -> Self {
-        let capacity = namespace.len() + target.authority.len() + target.path.len() + 16;
-        let mut text = String::with_capacity(capacity + target.query.map_or(0, str::len));
+        let mut text = String::new();
         Self::write(&mut text, namespace, target);
         Self(text.into())
     }
@@ -29,9 +28,16 @@ impl CacheKey {
     /// `CacheKey` can be searched by `&str`.
     pub fn write(to: &mut String, namespace: &str, target: &Target<'_>) {
         to.clear();
+        to.reserve(Self::capacity(namespace, target));
         to.push_str(namespace.split(' ').next().unwrap_or_default());
         to.push(' ');
         target.write_normalised(to);
+    }
+
+    /// Octets that the text of a key takes where nothing of its target has to be encoded.
+    fn capacity(namespace: &str, target: &Target<'_>) -> usize {
+        let query = target.query.map_or(0, str::len);
+        namespace.len() + target.authority.len() + target.path.len() + query + 16
     }
 
     /// The whole text.

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use ::http::{HeaderMap, HeaderName, Method, header};
 
-use super::{date, list};
+use super::{date, fields, list};
 
 /// An entity tag (RFC 9110 §8.8.3), borrowed from a field value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub enum Precondition {
 }
 
 /// The fields that make a request conditional, with `If-Range`.
-pub const FIELDS: [HeaderName; 5] = [
+static FIELDS: [HeaderName; 5] = [
     header::IF_MATCH,
     header::IF_NONE_MATCH,
     header::IF_MODIFIED_SINCE,
@@ -146,7 +146,5 @@ fn any_tag<'a>(
 
 /// Removes every field that makes a request conditional.
 pub fn strip(headers: &mut HeaderMap) {
-    for name in &FIELDS {
-        headers.remove(name);
-    }
+    fields::remove_where(headers, |name| FIELDS.contains(name));
 }

@@ -4,37 +4,36 @@
 use ::http::{HeaderMap, HeaderName, HeaderValue, header};
 use smallvec::SmallVec;
 
-use super::list;
+use super::{fields, list};
 
 /// `Keep-Alive` (RFC 2068 §19.7.1.1).
-pub const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+pub static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// `Proxy-Connection`, never standardised, still sent (RFC 9110 §7.6.1).
-pub const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 /// `Proxy-Authentication-Info` (RFC 9110 §11.7.3).
-pub const PROXY_AUTHENTICATION_INFO: HeaderName =
-    HeaderName::from_static("proxy-authentication-info");
+static PROXY_AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("proxy-authentication-info");
 /// `HTTP2-Settings` (RFC 7540 §3.2.1), which offers an upgrade of this connection.
-pub const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+static HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
-/// Fields that concern one hop whether or not `Connection` lists them.
-pub const FIELDS: [HeaderName; 8] = [
-    header::CONNECTION,
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::TRAILER,
-    HTTP2_SETTINGS,
-];
-
-/// Fields of authentication to or by a proxy, which this hop consumes (RFC 9111 §3.1).
-pub const PROXY_FIELDS: [HeaderName; 3] =
-    [header::PROXY_AUTHENTICATE, PROXY_AUTHENTICATION_INFO, header::PROXY_AUTHORIZATION];
+/// Whether a field concerns one hop whether or not `Connection` lists it, or is of authentication to or by a proxy,
+/// which this hop consumes (RFC 9111 §3.1).
+fn is_of_one_hop(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        header::CONNECTION
+            | header::TE
+            | header::TRANSFER_ENCODING
+            | header::UPGRADE
+            | header::TRAILER
+            | header::PROXY_AUTHENTICATE
+            | header::PROXY_AUTHORIZATION
+    ) || [&KEEP_ALIVE, &PROXY_CONNECTION, &HTTP2_SETTINGS, &PROXY_AUTHENTICATION_INFO]
+        .contains(&name)
+}
 
 /// Fields that make a message what it is. RFC 9110 §7.6.1 forbids listing them in `Connection`;
 /// if a peer does so, they stay, lest it strip a credential or the framing from under the origin.
-const UNLISTABLE: [HeaderName; 6] = [
+static UNLISTABLE: [HeaderName; 6] = [
     header::HOST,
     header::CONTENT_LENGTH,
     header::CACHE_CONTROL,
@@ -60,12 +59,8 @@ pub fn strip_response(headers: &mut HeaderMap) {
 }
 
 fn strip(headers: &mut HeaderMap) {
-    for name in listed(headers) {
-        headers.remove(name);
-    }
-    for name in FIELDS.iter().chain(&PROXY_FIELDS) {
-        headers.remove(name);
-    }
+    let listed = listed(headers);
+    fields::remove_where(headers, |name| is_of_one_hop(name) || listed.contains(name));
 }
 
 /// The field names that `Connection` lists, without those that cannot be connection-level.

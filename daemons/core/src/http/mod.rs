@@ -4,6 +4,7 @@
 pub mod cache_control;
 pub mod conditional;
 pub mod date;
+pub mod fields;
 pub mod hop_by_hop;
 pub mod list;
 pub mod message;

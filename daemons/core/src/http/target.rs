@@ -207,13 +207,27 @@ fn is_authority(text: &str) -> bool {
     let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let valid_host = match literal {
         Some(address) => address.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b)),
-        None => host.bytes().all(|b| is_unreserved(b) || b"!$&'()*+,;=%".contains(&b)),
+        None => host.bytes().all(|b| IN_HOSTS[usize::from(b)]),
     };
     !host.is_empty()
         && text.len() <= AUTHORITY_BYTES_MAX
         && valid_host
         && port.bytes().all(|octet| octet.is_ascii_digit())
 }
+
+/// The octets of a name that is no address in brackets (RFC 3986 §3.2.2), by their value.
+static IN_HOSTS: [bool; 256] = {
+    let (mut table, mut octet) = ([false; 256], 0_usize);
+    while octet < table.len() {
+        table[octet] = matches!(
+            octet as u8,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'
+                | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b'%'
+        );
+        octet += 1;
+    }
+    table
+};
 
 /// Host and port of an authority without user information; an empty port where there is none.
 fn split_port(authority: &str) -> (&str, &str) {

@@ -10,7 +10,10 @@ pub const HOPS_MAX: usize = 32;
 /// Appends this hop to `Via` as `<version> <pseudonym>`. A pseudonym that no field value can hold
 /// is left out and nothing is appended.
 pub fn append(headers: &mut HeaderMap, received: Version, pseudonym: &str) {
-    if let Ok(hop) = HeaderValue::try_from(format!("{} {pseudonym}", protocol(received))) {
+    let protocol = protocol(received);
+    let mut hop = String::with_capacity(protocol.len() + 1 + pseudonym.len());
+    hop.extend([protocol, " ", pseudonym]);
+    if let Ok(hop) = HeaderValue::try_from(hop) {
         headers.append(header::VIA, hop);
     }
 }

@@ -13,7 +13,7 @@ const TAG_OVERHEAD_BYTES: usize = 96;
 type Divides = fn(&u8) -> bool;
 
 /// The fields that tags are in, and what divides them.
-const FIELDS: [(HeaderName, Divides); 3] = [
+static FIELDS: [(HeaderName, Divides); 3] = [
     (HeaderName::from_static("surrogate-key"), u8::is_ascii_whitespace),
     (HeaderName::from_static("xkey"), u8::is_ascii_whitespace),
     (HeaderName::from_static("cache-tag"), |octet| *octet == b','),
