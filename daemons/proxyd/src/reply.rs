@@ -1,10 +1,6 @@
 //! Responses: from the store, from what is being stored, and of our own making.
 
-use std::{
-    io::Write,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use selat_core::{
@@ -21,7 +17,7 @@ use selat_core::{
 
 use crate::{
     body::ReplyBody,
-    cache::{filling::Filling, object::Object},
+    cache::{filling::Filling, heads, object::Object},
     proxy::NAME,
     request::Ask,
 };
@@ -71,14 +67,14 @@ impl Served {
         Self { object: Arc::clone(object), form, is_head, now }
     }
 
-    /// The response, with its fields in place of what `fields` holds.
+    /// The response, with its fields in place of what `spare` holds.
     pub(crate) fn response(
         self,
         mut said: CacheStatus<'_>,
-        mut fields: HeaderMap,
+        spare: HeaderMap,
     ) -> Response<ReplyBody> {
         let Self { object, form, is_head, now } = self;
-        object.meta.fields().write_over(&mut fields, FIELDS_ADDED);
+        let fields = heads::unpacked(object.meta.fields(), spare);
         let mut response = match form {
             Form::NotModified => not_modified(fields),
             Form::Whole => whole(&object, fields),
@@ -90,20 +86,10 @@ impl Served {
         }
         said.ttl_seconds = Some(object.meta.ttl_seconds(now));
         let headers = response.headers_mut();
-        headers.insert(header::AGE, seconds(object.meta.age(now)));
+        headers.insert(header::AGE, object.meta.age(now).as_secs().into());
         say(headers, said);
         response
     }
-}
-
-/// Whole seconds as a field value.
-fn seconds(duration: Duration) -> HeaderValue {
-    let mut room = [0; 20];
-    let mut left = &mut room[..];
-    // 20 octets hold every number of 64 bits.
-    let _ = write!(left, "{}", duration.as_secs());
-    let written = 20 - left.len();
-    HeaderValue::from_bytes(&room[..written]).unwrap_or_else(|_| HeaderValue::from_static("0"))
 }
 
 /// A response that is being stored; `None` where its beginning is gone already.
@@ -128,7 +114,7 @@ pub(crate) fn from_filling(
     let age = filling.meta.age(now);
     // RFC 9111 §5.1: a response that was not generated for this request says its age.
     if said.collapsed || age.as_secs() > 0 {
-        response.headers_mut().insert(header::AGE, seconds(age));
+        response.headers_mut().insert(header::AGE, age.as_secs().into());
     }
     say(response.headers_mut(), said);
     Some(response)
@@ -159,16 +145,16 @@ pub(crate) fn error(status: StatusCode, said: CacheStatus<'_>) -> Response<Reply
 
 /// Appends what this cache did (RFC 9211 §2: after the caches nearer to the origin).
 pub(crate) fn say(headers: &mut HeaderMap, said: CacheStatus<'_>) {
-    headers.append(CACHE_STATUS, said.to_value());
+    match headers.get_mut(CACHE_STATUS) {
+        Some(room) if room.is_empty() => *room = said.to_value(),
+        _ => drop(headers.append(CACHE_STATUS, said.to_value())),
+    }
 }
 
 /// What `Cache-Status` says of nothing in particular.
 pub(crate) fn silent<'a>() -> CacheStatus<'a> {
     CacheStatus { cache: NAME, ..CacheStatus::default() }
 }
-
-/// Fields that a stored response is given on its way: `Age`, `Cache-Status`, `Content-Range`.
-const FIELDS_ADDED: usize = 3;
 
 /// The form in which a stored response answers a request.
 enum Form {
@@ -181,6 +167,10 @@ enum Form {
 
 fn form(ask: &Ask<'_>, meta: &StoredMeta, body_bytes: u64, now: SystemTime) -> Form {
     let status = meta.status();
+    let request = ask.request_head();
+    if request.is_plain() && meta.extent() == Extent::Whole {
+        return Form::Whole;
+    }
     let headers = &ask.head.headers;
     let asks_whether = conditional::asks_whether(headers);
     // RFC 9110 §13.2.1: only where the response would otherwise be a 2xx.
@@ -192,7 +182,7 @@ fn form(ask: &Ask<'_>, meta: &StoredMeta, body_bytes: u64, now: SystemTime) -> F
         return Form::Whole;
     }
     let length = meta.extent().complete_length(body_bytes);
-    match meta.extent().slice(meta.requested(ask.request_head()), body_bytes) {
+    match meta.extent().slice(meta.requested(request), body_bytes) {
         Resolved::Whole => Form::Whole,
         Resolved::Partial(range) => Form::Part(range, length),
         Resolved::Unsatisfiable => Form::Unsatisfiable(length.unwrap_or(body_bytes)),

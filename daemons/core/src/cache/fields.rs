@@ -84,6 +84,9 @@ static NAMES: [HeaderName; 64] = [
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields(Bytes);
 
+/// Fields that a map has room for at once, those that follow the stored ones too.
+const FIELDS_USUAL: usize = 12;
+
 /// One line.
 struct Line<'a> {
     code: u8,
@@ -96,7 +99,7 @@ struct Line<'a> {
 impl Fields {
     /// Packs `headers`, and those fields that are known `apart` from them. `behind` goes into the same block,
     /// and comes back as it is there.
-    pub(crate) fn pack<'a>(
+    pub fn pack<'a>(
         headers: &HeaderMap,
         apart: impl Iterator<Item = (&'a HeaderName, &'a [u8])>,
         behind: &[u8],
@@ -114,6 +117,12 @@ impl Fields {
         // A block of just that size.
         let block = Bytes::copy_from_slice(&block);
         (Self(block.slice(..end)), block.slice(end..))
+    }
+
+    /// Where the block is in memory: no two have the same address while both are there.
+    #[must_use]
+    pub fn address(&self) -> usize {
+        self.0.as_ptr().addr()
     }
 
     /// Bytes that it takes.
@@ -143,15 +152,14 @@ impl Fields {
     #[must_use]
     pub fn to_map(&self) -> HeaderMap {
         let mut map = HeaderMap::new();
-        self.write_over(&mut map, 0);
+        self.write_over(&mut map);
         map
     }
 
-    /// Puts the fields in place of what `map` holds, with room for `more`. A map that has been used has that room
-    /// already.
-    pub fn write_over(&self, map: &mut HeaderMap, more: usize) {
+    /// Puts the fields in place of what `map` holds. A map that has been used has room for them already.
+    pub fn write_over(&self, map: &mut HeaderMap) {
         map.clear();
-        map.reserve(self.sent().count() + more);
+        map.reserve(FIELDS_USUAL);
         for line in self.sent() {
             if let (Some(name), Some(value)) = (line.header_name(), self.value(&line)) {
                 map.append(name, value);
@@ -246,6 +254,10 @@ fn push(block: &mut Vec<u8>, text: &[u8]) {
 
 /// A text from the front, and what follows it.
 fn take(block: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (first, rest) = block.split_first()?;
+    if *first < 0x80 {
+        return rest.split_at_checked(usize::from(*first));
+    }
     let (mut length, mut shift, mut at) = (0_usize, 0, 0);
     loop {
         let octet = *block.get(at)?;

@@ -16,7 +16,7 @@ use super::stored::{Conditions, StoredMeta};
 use crate::http::cache_control::RequestDirectives;
 use crate::http::list;
 use crate::http::message::RequestHead;
-use crate::http::range::RangeSpec;
+use crate::http::range::{RangeSpec, Requested};
 
 /// What to do about a request. `which` is the position among the candidates.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,17 +107,18 @@ pub fn lookup<'a>(
     if !options.enabled {
         return Decision::Pass(PassReason::Configured);
     }
-    if let Some(reason) = bypass(request) {
+    let is_plain = request.is_plain();
+    if let Some(reason) = bypass(request, is_plain) {
         return Decision::Pass(reason);
     }
     let asked = match options.client_directives {
-        ClientDirectives::Obey => RequestDirectives::of(request.headers),
-        ClientDirectives::Ignore => RequestDirectives::default(),
+        ClientDirectives::Obey if !is_plain => RequestDirectives::of(request.headers),
+        ClientDirectives::Obey | ClientDirectives::Ignore => RequestDirectives::default(),
     };
     let decision = if asked.no_store {
         Decision::Pass(PassReason::NoStore)
     } else {
-        match select(request, candidates) {
+        match select(request, is_plain, candidates) {
             Ok(selected) => decide(&selected, request.method, asked, now, options),
             Err(reason) => Decision::Fetch(reason),
         }
@@ -130,11 +131,14 @@ pub fn lookup<'a>(
 }
 
 /// Why a cache cannot answer the request, whatever it stores.
-fn bypass(request: RequestHead<'_>) -> Option<PassReason> {
+fn bypass(request: RequestHead<'_>, is_plain: bool) -> Option<PassReason> {
     let headers = request.headers;
     // RFC 9111 §4: the method of the stored request allows it; only GET responses are stored.
     if *request.method != Method::GET && *request.method != Method::HEAD {
         return Some(PassReason::Method);
+    }
+    if is_plain {
+        return None;
     }
     if request.has_content() {
         return Some(PassReason::Content);
@@ -161,6 +165,7 @@ struct Selected<'a> {
 /// that covers the octets asked for comes before one that does not.
 fn select<'a>(
     request: RequestHead<'_>,
+    is_plain: bool,
     candidates: impl IntoIterator<Item = &'a StoredMeta>,
 ) -> Result<Selected<'a>, MissReason> {
     let mut best: Option<Selected<'a>> = None;
@@ -170,7 +175,8 @@ fn select<'a>(
         if !meta.vary().matches(request.headers) {
             continue;
         }
-        let coverage = meta.extent().coverage(meta.requested(request));
+        let requested = if is_plain { Requested::Whole } else { meta.requested(request) };
+        let coverage = meta.extent().coverage(requested);
         let rank = (coverage == Coverage::Covered, meta.date(), meta.received());
         let better = best.as_ref().is_none_or(|best| {
             rank > (best.coverage == Coverage::Covered, best.meta.date(), best.meta.received())

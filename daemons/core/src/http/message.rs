@@ -12,6 +12,28 @@ pub struct RequestHead<'a> {
 }
 
 impl RequestHead<'_> {
+    /// Whether it has none of the fields that change what a cache does with it, as most requests: then none of them
+    /// has to be looked for.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        !self.headers.keys().any(|name| {
+            matches!(
+                *name,
+                header::CACHE_CONTROL
+                    | header::PRAGMA
+                    | header::RANGE
+                    | header::IF_RANGE
+                    | header::IF_MATCH
+                    | header::IF_NONE_MATCH
+                    | header::IF_MODIFIED_SINCE
+                    | header::IF_UNMODIFIED_SINCE
+                    | header::CONTENT_LENGTH
+                    | header::TRANSFER_ENCODING
+                    | header::UPGRADE
+            )
+        })
+    }
+
     /// Whether content follows (RFC 9112 §6.3): its framing is there, and its length is not zero.
     #[must_use]
     pub fn has_content(&self) -> bool {
