@@ -10,7 +10,7 @@ use std::{
     convert::Infallible,
     mem,
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Instant, SystemTime},
 };
 
@@ -116,7 +116,8 @@ pub(crate) fn answer(
             let route = routes.of(&target);
             let query = route.query(&target);
             let target = Target { query: query.as_deref(), ..target };
-            let ask = Ask { proxy, route, client, head: &head, target, interims: None };
+            let made_key = &OnceLock::new();
+            let ask = Ask { proxy, route, client, head: &head, target, made_key, interims: None };
             (look(&ask), Some(&**route))
         }
         Err(error) => (Next::Send(refuse(StatusCode::BAD_REQUEST, &error.to_string())), None),
@@ -238,8 +239,9 @@ impl Waiting {
             Ok(target) => {
                 let query = route.query(&target);
                 let target = Target { query: query.as_deref(), ..target };
-                let (proxy, route) = (&proxy, &route);
-                let ask = Ask { proxy, route, client, head: &head, target, interims: None };
+                let (proxy, route, made_key) = (&proxy, &route, &OnceLock::new());
+                let ask =
+                    Ask { proxy, route, client, head: &head, target, made_key, interims: None };
                 wait.answer(&ask.with_interims(&interims), body).await
             }
             // It was read once already.

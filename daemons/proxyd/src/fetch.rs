@@ -53,12 +53,12 @@ const LEADERS_MAX: usize = 3;
 
 /// Fetches for everyone who asks for the same now, unless the last response was for nobody else.
 pub(crate) async fn shared(ask: &Ask<'_>, why: Why, stored: Stored<'_>) -> Reply {
-    let (key, now) = (ask.key(), SystemTime::now());
-    if ask.proxy.hits_for_miss.find(&key, why.selects(), now, &ask.proxy.store).is_some() {
+    let now = SystemTime::now();
+    if ask.proxy.hits_for_miss.find(ask.key(), why.selects(), now, &ask.proxy.store).is_some() {
         return lead(ask, why.unshared(), stored, None).await;
     }
     for _ in 0..LEADERS_MAX {
-        match ask.proxy.join(&key) {
+        match ask.proxy.join(ask.key()) {
             Part::Leader(permit) => {
                 if let Some(reply) = landed_before(ask) {
                     return reply;
@@ -97,9 +97,9 @@ pub(crate) async fn alone(ask: &Ask<'_>, why: Why, stored: Stored<'_>) -> Reply 
 /// Forwards a request that the cache cannot answer, with its content.
 pub(crate) async fn passed(ask: &Ask<'_>, reason: PassReason, body: RequestBody) -> Reply {
     let why = Why::Pass(reason);
-    let ticket = ask.proxy.store.ticket(&ask.key());
-    let request = forward::request(ask, Asking::AsAsked, body);
-    match ask.route.origins.fetch(request).await {
+    let ticket = ask.proxy.store.ticket(ask.key());
+    let request = |content| forward::request(ask, Asking::AsAsked, content);
+    match ask.route.origins.fetch(request, body).await {
         Ok(fetched) if fetched.head.status == StatusCode::SWITCHING_PROTOCOLS => {
             (failed(OriginError::Broken, why), why.verdict())
         }
@@ -145,13 +145,13 @@ pub(crate) async fn lead(
     stored: Stored<'_>,
     permit: Option<Permit>,
 ) -> Reply {
-    let ticket = ask.proxy.store.ticket(&ask.key());
+    let ticket = ask.proxy.store.ticket(ask.key());
     // What was purged while the request waited is not to come back.
     let stored = if stored.is_gone(ask) { Stored::Nothing } else { stored };
     let asking = stored.asking(&ask.head.method);
     let validates = matches!(asking, Asking::Whether(_));
-    let request = forward::request(ask, asking, RequestBody::Empty);
-    let fetched = match ask.route.origins.fetch(request).await {
+    let request = |content| forward::request(ask, asking.clone(), content);
+    let fetched = match ask.route.origins.fetch(request, RequestBody::Empty).await {
         // RFC 9110 §15.2.2: nobody asked for another protocol.
         Ok(fetched) if fetched.head.status == StatusCode::SWITCHING_PROTOCOLS => {
             let error = OriginError::Broken;
@@ -224,9 +224,9 @@ fn confirm(
     }
     let object = Arc::new(updated(stored, *meta, headers, fetched));
     let key = ask.key();
-    let kept = keep && ask.proxy.store.update(&key, ticket, stored, &object);
+    let kept = keep && ask.proxy.store.update(key, ticket, stored, &object);
     if !keep {
-        ask.proxy.store.drop_variant(&key, ticket, &ask.head.headers);
+        ask.proxy.store.drop_variant(key, ticket, &ask.head.headers);
     }
     // What was purged meanwhile, or is withdrawn, is for this client alone.
     land(
@@ -274,7 +274,7 @@ fn take_in(
             StoreRefusal::TooLarge
         }
         Storability::Store(meta) => {
-            ask.proxy.hits_for_miss.forget(&ask.key());
+            ask.proxy.hits_for_miss.forget(ask.key());
             let joint = parts::extension(ask, &exchange, &fetched);
             let withheld = withheld(&fetched.head.headers, &ask.route.options);
             let received = fetched.times.response;
@@ -300,7 +300,7 @@ fn remember(ask: &Ask<'_>, why: Why, ticket: Ticket, fetched: &Fetched, refusal:
     let said = HitForMiss::of(refusal, status, why.selects(), now, &ask.route.options);
     if let Some(said) = said {
         let tags = fetched.tags.clone().unwrap_or_default();
-        ask.proxy.hits_for_miss.remember(ask.key(), Refused { said, ticket, tags });
+        ask.proxy.hits_for_miss.remember(ask.key().clone(), Refused { said, ticket, tags });
     }
 }
 
@@ -348,7 +348,7 @@ fn fill(
     let fill = Fill {
         proxy: Arc::clone(ask.proxy),
         counters: Arc::clone(&ask.route.counters),
-        key: ask.key(),
+        key: ask.key().clone(),
         ticket,
         request,
         variants_max: ask.route.variants_max,
@@ -406,7 +406,7 @@ fn freshen(ask: &Ask<'_>, ticket: Ticket, fetched: &Fetched) {
         HeadUpdate::Unaffected => return,
     };
     let object = Arc::new(updated(stored, meta, headers, fetched));
-    ask.proxy.store.update(&key, ticket, stored, &object);
+    ask.proxy.store.update(key, ticket, stored, &object);
 }
 
 fn exchange<'a>(ask: &Ask<'a>, fetched: &'a Fetched) -> Exchange<'a> {

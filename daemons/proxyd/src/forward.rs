@@ -11,7 +11,7 @@ use selat_core::{
         device::{DEVICE, DeviceClass},
         stored::Conditions,
     },
-    http::{conditional, hop_by_hop, range::RangeSpec, via},
+    http::{conditional, fields, hop_by_hop, range::RangeSpec, via},
 };
 
 use crate::{
@@ -27,7 +27,7 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 
 /// Fields that an origin could build a response from although the key does not know them. A client's are never
 /// passed on: a stored response would carry them to others.
-const UNTRUSTED: [HeaderName; 19] = [
+static UNTRUSTED: [HeaderName; 19] = [
     header::FORWARDED,
     X_FORWARDED_FOR,
     X_FORWARDED_HOST,
@@ -49,6 +49,9 @@ const UNTRUSTED: [HeaderName; 19] = [
     HeaderName::from_static("x-rewrite-url"),
 ];
 
+/// Fields that a request may be given on its way: `Host`, `Via`, three of `X-Forwarded-`, and those of what is asked.
+const FIELDS_ADDED: usize = 8;
+
 /// What becomes of a client's preconditions and range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Asking {
@@ -65,6 +68,7 @@ pub(crate) enum Asking {
 /// The request for the origin.
 pub(crate) fn request(ask: &Ask<'_>, asking: Asking, body: RequestBody) -> Request<RequestBody> {
     let mut headers = ask.head.headers.clone();
+    headers.reserve(FIELDS_ADDED);
     hop_by_hop::strip_request(&mut headers);
     // What we would do with trailers, we do not know before the response has begun.
     headers.remove(header::TE);
@@ -133,26 +137,32 @@ fn ask_for_range(headers: &mut HeaderMap, range: RangeSpec, if_range: Option<Hea
 }
 
 fn say_who_asks(headers: &mut HeaderMap, ask: &Ask<'_>) {
-    for name in &UNTRUSTED {
-        headers.remove(name);
+    fields::remove_where(headers, |name| UNTRUSTED.contains(name));
+    if let Ok(authority) = HeaderValue::try_from(ask.target.normalised_authority()) {
+        headers.insert(header::HOST, authority.clone());
+        headers.insert(X_FORWARDED_HOST, authority);
     }
-    let authority = ask.target.normalised_authority();
-    let client: IpAddr = ask.client.ip().to_canonical();
-    let fields = [
-        (header::HOST, HeaderValue::from_str(&authority)),
-        (X_FORWARDED_FOR, HeaderValue::from_str(&client.to_string())),
-        (X_FORWARDED_HOST, HeaderValue::from_str(&authority)),
-        (X_FORWARDED_PROTO, HeaderValue::from_str(ask.target.scheme())),
-    ];
-    for (name, value) in fields {
-        if let Ok(value) = value {
-            headers.insert(name, value);
+    if let Ok(client) = HeaderValue::try_from(address_text(ask.client.ip().to_canonical())) {
+        headers.insert(X_FORWARDED_FOR, client);
+    }
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(ask.target.scheme()));
+}
+
+/// An address as it is written; for IPv4 at a tenth of what formatting takes.
+fn address_text(address: IpAddr) -> String {
+    let IpAddr::V4(address) = address else { return address.to_string() };
+    let mut text = String::with_capacity("255.255.255.255".len());
+    for (place, octet) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            text.push('.');
         }
+        text.push_str(itoa::Buffer::new().format(octet));
     }
+    text
 }
 
 /// The path as the key has it, so that one key is never two paths to the origin.
 fn origin_form(ask: &Ask<'_>) -> Uri {
     let normalised = ask.target.normalised_path_and_query();
-    normalised.parse().unwrap_or_else(|_| ask.head.uri.clone())
+    Uri::try_from(normalised).unwrap_or_else(|_| ask.head.uri.clone())
 }

@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
@@ -39,6 +39,8 @@ pub(crate) struct Ask<'r> {
     pub(crate) client: SocketAddr,
     pub(crate) head: &'r request::Parts,
     pub(crate) target: Target<'r>,
+    /// Its key, once it is made.
+    pub(crate) made_key: &'r OnceLock<CacheKey>,
     /// Where interim responses go, if the client takes them.
     pub(crate) interims: Option<&'r Interims>,
 }
@@ -76,12 +78,14 @@ impl<'r> Ask<'r> {
     }
 
     /// Its key. Where a part is too long ([`TooLong`]), one for which nothing is ever stored.
-    pub(crate) fn key(&self) -> CacheKey {
-        let mut text = String::new();
-        if self.route.write_key(&mut text, &self.target, &self.head.headers).is_err() {
-            text.push_str(" too_long");
-        }
-        CacheKey::from(text.as_str())
+    pub(crate) fn key(&self) -> &'r CacheKey {
+        self.made_key.get_or_init(|| {
+            let mut text = String::new();
+            if self.route.write_key(&mut text, &self.target, &self.head.headers).is_err() {
+                text.push_str(" too_long");
+            }
+            CacheKey::from(text.as_str())
+        })
     }
 
     /// What all keys of its URL have in common.
@@ -133,7 +137,7 @@ pub(crate) fn refuse(status: StatusCode, detail: &str) -> Reply {
 
 /// Validates a response that is being served, unless someone does already.
 pub(crate) fn refresh(ask: &Ask<'_>, object: &Arc<Object>) {
-    let Part::Leader(permit) = ask.proxy.join(&ask.key()) else { return };
+    let Part::Leader(permit) = ask.proxy.join(ask.key()) else { return };
     let (proxy, route) = (Arc::clone(ask.proxy), Arc::clone(ask.route));
     let (client, head, object) = (ask.client, refreshing(ask.head), Arc::clone(object));
     tokio::spawn(async move {
@@ -141,8 +145,8 @@ pub(crate) fn refresh(ask: &Ask<'_>, object: &Arc<Object>) {
         let Ok(target) = Target::of(&head.uri, &head.headers, false) else { return };
         let query = route.query(&target);
         let target = Target { query: query.as_deref(), ..target };
-        let (proxy, route, interims) = (&proxy, &route, None);
-        let ask = Ask { proxy, route, client, head: &head, target, interims };
+        let (proxy, route, made_key, interims) = (&proxy, &route, &OnceLock::new(), None);
+        let ask = Ask { proxy, route, client, head: &head, target, made_key, interims };
         let why = Why::Revalidate(RevalidateReason::Stale);
         let stored = Stored::Unconfirmed(&object);
         let (_, verdict) = fetch::lead(&ask, why, stored, Some(permit)).await;

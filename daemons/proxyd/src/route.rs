@@ -19,7 +19,7 @@ use crate::{
     config::{CacheConfig, Config, DEFAULT},
     counters::{Counters, Ledger},
     network::Network,
-    origin::{OriginAddr, Origins, pool::Pool},
+    origin::{OriginAddr, Origins, pool::Pools},
 };
 
 /// Some hosts and paths, with their origins and what their cache may do.
@@ -63,7 +63,7 @@ pub(crate) struct Routes {
 /// What routes have in common.
 #[derive(Debug)]
 struct Shared {
-    pool: Arc<Pool>,
+    pools: Arc<Pools>,
     filling_memory: Arc<Budget>,
     body_timeout: Duration,
 }
@@ -78,7 +78,7 @@ impl Route {
     ) -> Self {
         let counters = ledger.of(name);
         let cache = cache.clone();
-        let pool = Arc::clone(&shared.pool);
+        let pools = origins.iter().map(|origin| shared.pools.of(origin)).collect();
         Self {
             namespace: Arc::clone(name),
             options: cache.policy,
@@ -86,7 +86,7 @@ impl Route {
             key_parts: cache.key_parts,
             early_refresh: cache.early_refresh,
             purge_allow: cache.purge_allow,
-            origins: Origins::new(origins.to_vec(), pool, Arc::clone(&counters)),
+            origins: Origins::new(pools, Arc::clone(&counters)),
             counters,
             body_timeout: shared.body_timeout,
             object_bytes_max: cache.object_bytes,
@@ -168,11 +168,11 @@ impl Routes {
 impl Shared {
     fn new(config: &Config, before: Option<&Self>) -> Self {
         let (limits, filling_bytes) = (&config.origin_limits, config.store.filling_bytes);
-        let pool = before.map(|before| &before.pool).filter(|pool| pool.limits() == limits);
+        let pools = before.map(|before| &before.pools).filter(|pools| pools.limits() == limits);
         let memory = before.map(|before| &before.filling_memory);
         let memory = memory.filter(|memory| memory.bytes() == filling_bytes);
         Self {
-            pool: pool.map_or_else(|| Arc::new(Pool::new(limits.clone())), Arc::clone),
+            pools: pools.map_or_else(|| Arc::new(Pools::new(limits.clone())), Arc::clone),
             filling_memory: memory.map_or_else(|| Arc::new(Budget::new(filling_bytes)), Arc::clone),
             body_timeout: limits.body_timeout,
         }

@@ -94,7 +94,7 @@ impl<'a> Stored<'a> {
         match self {
             Self::Nothing => false,
             Self::Unconfirmed(object) | Self::Part(object, ..) => {
-                !ask.proxy.store.holds(&ask.key(), object)
+                !ask.proxy.store.holds(ask.key(), object)
             }
         }
     }

@@ -15,10 +15,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 use tracing::debug;
 
-use super::{
-    OriginAddr,
-    pool::{Connection, Pool},
-};
+use super::pool::{Connection, Pool};
 use crate::{body::BodyError, counters::Counters};
 
 /// The content of a response. Dropped before its end, it closes the connection.
@@ -27,7 +24,8 @@ pub(crate) struct OriginBody {
     incoming: Incoming,
     lease: Option<Lease>,
     limit: Duration,
-    deadline: Pin<Box<Sleep>>,
+    /// For the next piece; none before the first that had to be waited for.
+    deadline: Option<Pin<Box<Sleep>>>,
     counters: Arc<Counters>,
 }
 
@@ -35,20 +33,13 @@ pub(crate) struct OriginBody {
 #[derive(Debug)]
 pub(crate) struct Lease {
     pub(crate) pool: Arc<Pool>,
-    pub(crate) origin: OriginAddr,
     pub(crate) connection: Connection,
 }
 
 impl OriginBody {
     pub(crate) fn new(incoming: Incoming, lease: Lease, counters: Arc<Counters>) -> Self {
         let limit = lease.pool.limits().body_timeout;
-        let mut body = Self {
-            incoming,
-            lease: Some(lease),
-            limit,
-            deadline: Box::pin(sleep(limit)),
-            counters,
-        };
+        let mut body = Self { incoming, lease: Some(lease), limit, deadline: None, counters };
         if body.incoming.is_end_stream() {
             body.give_back();
         }
@@ -61,8 +52,8 @@ impl OriginBody {
     }
 
     fn give_back(&mut self) {
-        if let Some(Lease { pool, origin, connection }) = self.lease.take() {
-            pool.keep(origin, connection);
+        if let Some(Lease { pool, connection }) = self.lease.take() {
+            pool.keep(connection);
         }
     }
 
@@ -87,7 +78,9 @@ impl Body for OriginBody {
         let this = &mut *self;
         match Pin::new(&mut this.incoming).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
-                this.deadline.as_mut().reset(Instant::now() + this.limit);
+                if let Some(deadline) = &mut this.deadline {
+                    deadline.as_mut().reset(Instant::now() + this.limit);
+                }
                 this.arrived(&frame);
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -99,10 +92,10 @@ impl Body for OriginBody {
                 this.give_back();
                 Poll::Ready(None)
             }
-            Poll::Pending => match this.deadline.as_mut().poll(context) {
-                Poll::Ready(()) => Poll::Ready(Some(Err(BodyError::Timeout))),
-                Poll::Pending => Poll::Pending,
-            },
+            Poll::Pending => {
+                let deadline = this.deadline.get_or_insert_with(|| Box::pin(sleep(this.limit)));
+                deadline.as_mut().poll(context).map(|()| Some(Err(BodyError::Timeout)))
+            }
         }
     }
 

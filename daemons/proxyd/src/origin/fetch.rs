@@ -20,7 +20,7 @@ use tokio::{
 use tracing::debug;
 
 use super::{
-    OriginAddr, OriginBody, OriginError, OriginLimits,
+    OriginBody, OriginError, OriginLimits,
     body::Lease,
     pool::{Connection, Pool},
 };
@@ -33,9 +33,8 @@ use crate::{
 /// The origins of a route, asked in turn; one that cannot be reached is passed over.
 #[derive(Debug)]
 pub(crate) struct Origins {
-    list: Vec<OriginAddr>,
+    pools: Vec<Arc<Pool>>,
     next: AtomicUsize,
-    pool: Arc<Pool>,
     counters: Arc<Counters>,
 }
 
@@ -57,32 +56,37 @@ struct Failure {
 }
 
 impl Origins {
-    pub(crate) fn new(list: Vec<OriginAddr>, pool: Arc<Pool>, counters: Arc<Counters>) -> Self {
-        Self { list, next: AtomicUsize::new(0), pool, counters }
+    pub(crate) fn new(pools: Vec<Arc<Pool>>, counters: Arc<Counters>) -> Self {
+        Self { pools, next: AtomicUsize::new(0), counters }
     }
 
-    /// Sends a request and waits for the head of its response.
+    /// Sends the request that `make` makes of `content`, and waits for the head of its response.
     ///
     /// # Errors
     /// [`OriginError`] of the last origin that was tried.
     pub(crate) async fn fetch(
         &self,
-        request: Request<RequestBody>,
+        make: impl Fn(RequestBody) -> Request<RequestBody>,
+        content: RequestBody,
     ) -> Result<Fetched, OriginError> {
-        let fetched = self.fetch_from_any(request).await;
+        let fetched = self.fetch_from_any(make, content).await;
         if let Err(error) = &fetched {
             self.counters.here().origin_errors.increment(error.index());
         }
         fetched
     }
 
-    async fn fetch_from_any(&self, request: Request<RequestBody>) -> Result<Fetched, OriginError> {
+    async fn fetch_from_any(
+        &self,
+        make: impl Fn(RequestBody) -> Request<RequestBody>,
+        content: RequestBody,
+    ) -> Result<Fetched, OriginError> {
         let first = self.next.fetch_add(1, Relaxed);
         let mut failed = OriginError::Unreachable;
-        for turn in 0..self.list.len() {
-            let origin = &self.list[(first + turn) % self.list.len()];
-            match self.pool.connection(origin).await {
-                Ok(connection) => return self.exchange(origin, connection, request).await,
+        for turn in 0..self.pools.len() {
+            let pool = &self.pools[(first + turn) % self.pools.len()];
+            match pool.connection().await {
+                Ok(connection) => return self.exchange(pool, connection, make, content).await,
                 Err(error) => failed = error,
             }
         }
@@ -93,19 +97,23 @@ impl Origins {
     /// harm.
     async fn exchange(
         &self,
-        origin: &OriginAddr,
+        pool: &Arc<Pool>,
         connection: Connection,
-        request: Request<RequestBody>,
+        make: impl Fn(RequestBody) -> Request<RequestBody>,
+        content: RequestBody,
     ) -> Result<Fetched, OriginError> {
-        let again = connection.reused.then(|| repeatable(&request)).flatten();
-        match self.send(origin, connection, request).await {
+        let (reused, is_empty) = (connection.reused, matches!(content, RequestBody::Empty));
+        let request = make(content);
+        let is_repeatable = reused && is_empty && is_idempotent(request.method());
+        match self.send(pool, connection, request).await {
             Ok(fetched) => Ok(fetched),
             Err(Failure { error: OriginError::Timeout, .. }) => Err(OriginError::Timeout),
             Err(Failure { error, request }) => {
-                let Some(request) = request.or(again) else { return Err(error) };
-                debug!(%origin, "a kept connection was closed, sending the request anew");
-                let connection = self.pool.connect(origin).await?;
-                let sent = self.send(origin, connection, request).await;
+                let again = || is_repeatable.then(|| make(RequestBody::Empty));
+                let Some(request) = request.or_else(again) else { return Err(error) };
+                debug!(origin = %pool.origin(), "a kept connection was closed, sending the request anew");
+                let connection = pool.connect().await?;
+                let sent = self.send(pool, connection, request).await;
                 sent.map_err(|failure| failure.error)
             }
         }
@@ -113,30 +121,30 @@ impl Origins {
 
     async fn send(
         &self,
-        origin: &OriginAddr,
+        pool: &Arc<Pool>,
         mut connection: Connection,
         request: Request<RequestBody>,
     ) -> Result<Fetched, Failure> {
         let sent = SystemTime::now();
         let taken = request.body().taken();
         let answer = connection.sender.try_send_request(request);
-        let response = match in_time(answer, taken, self.pool.limits()).await {
+        let response = match in_time(answer, taken, pool.limits()).await {
             Ok(Ok(response)) => response,
             Ok(Err(mut error)) => {
                 let request = error.take_message();
                 let error = error.into_error();
-                debug!(%origin, %error, "no response");
+                debug!(origin = %pool.origin(), %error, "no response");
                 return Err(Failure { error: cause(&error), request });
             }
             Err(_) => return Err(Failure { error: OriginError::Timeout, request: None }),
         };
         let times = Times { request: sent, response: SystemTime::now() };
-        Ok(self.fetched(origin, connection, response, times))
+        Ok(self.fetched(pool, connection, response, times))
     }
 
     fn fetched(
         &self,
-        origin: &OriginAddr,
+        pool: &Arc<Pool>,
         mut connection: Connection,
         response: Response<Incoming>,
         times: Times,
@@ -148,9 +156,9 @@ impl Origins {
             head.headers.remove(header::CONTENT_LENGTH);
         }
         let tags = Tags::take(&mut head.headers);
-        let lease = Lease { pool: Arc::clone(&self.pool), origin: origin.clone(), connection };
+        let lease = Lease { pool: Arc::clone(pool), connection };
         let body = OriginBody::new(incoming, lease, Arc::clone(&self.counters));
-        Fetched { head, body, origin: Arc::clone(origin.url()), times, tags }
+        Fetched { head, body, origin: Arc::clone(pool.origin().url()), times, tags }
     }
 }
 
@@ -185,20 +193,10 @@ async fn in_time<T>(
     time::timeout(limits.head_timeout, answer).await
 }
 
-/// The request once more, if sending it twice is as good as once (RFC 9110 §9.2.2) and nothing of it is
-/// spent.
-fn repeatable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let idempotent = matches!(
-        *request.method(),
+/// Whether sending a request twice is as good as once (RFC 9110 §9.2.2).
+fn is_idempotent(method: &Method) -> bool {
+    matches!(
+        *method,
         Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
-    );
-    if !idempotent || !matches!(request.body(), RequestBody::Empty) {
-        return None;
-    }
-    let mut again = Request::new(RequestBody::Empty);
-    *again.method_mut() = request.method().clone();
-    *again.uri_mut() = request.uri().clone();
-    *again.headers_mut() = request.headers().clone();
-    *again.extensions_mut() = request.extensions().clone();
-    Some(again)
+    )
 }

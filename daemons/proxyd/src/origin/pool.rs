@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -25,9 +25,6 @@ use crate::body::RequestBody;
 
 /// Octets of a response's head.
 const HEAD_BYTES_MAX: usize = 256 << 10;
-
-/// Fields of a response.
-const HEADERS_MAX: usize = 256;
 
 /// Time in which a connection whose response is whole must have sent the rest of its request.
 const REST_TIMEOUT: Duration = Duration::from_secs(1);
@@ -60,7 +57,7 @@ impl Connection {
     /// Takes in `Keep-Alive: timeout=SECONDS` (RFC 2068 §19.7.1.1): a request that crosses the origin's
     /// closing is lost, and one with content cannot be sent again.
     pub(crate) fn heed(&mut self, headers: &HeaderMap) {
-        let timeout = list::members(headers, KEEP_ALIVE).find_map(|member| {
+        let timeout = list::members(headers, &KEEP_ALIVE).find_map(|member| {
             let (name, seconds) = str::from_utf8(member).ok()?.split_once('=')?;
             name.trim().eq_ignore_ascii_case("timeout").then(|| seconds.trim().parse().ok())?
         });
@@ -70,72 +67,95 @@ impl Connection {
     }
 }
 
-/// What the pool knows of one origin.
+/// The pools of all origins: routes that share an origin share its connections. The pool of an origin that no
+/// route has any more is dropped.
 #[derive(Debug)]
-struct Kept {
-    idle: Vec<Idle>,
+pub(crate) struct Pools {
+    limits: OriginLimits,
+    by_origin: Mutex<HashMap<OriginAddr, Weak<Pool>>>,
+}
+
+impl Pools {
+    pub(crate) fn new(limits: OriginLimits) -> Self {
+        Self { limits, by_origin: Mutex::new(HashMap::new()) }
+    }
+
+    /// The pool of an origin.
+    pub(crate) fn of(&self, origin: &OriginAddr) -> Arc<Pool> {
+        let mut pools = self.by_origin.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = pools.get(origin).and_then(Weak::upgrade) {
+            return pool;
+        }
+        pools.retain(|_, pool| pool.strong_count() > 0);
+        let pool = Arc::new(Pool::new(origin.clone(), self.limits.clone()));
+        pools.insert(origin.clone(), Arc::downgrade(&pool));
+        pool
+    }
+
+    /// How long origins may take.
+    pub(crate) fn limits(&self) -> &OriginLimits {
+        &self.limits
+    }
+}
+
+/// Connections to one origin that are kept for the next request.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    origin: OriginAddr,
+    limits: OriginLimits,
+    idle: Mutex<Vec<Idle>>,
     /// One for each connection that may be in use.
     slots: Arc<Semaphore>,
 }
 
-/// Connections that are kept for the next request.
-#[derive(Debug)]
-pub(crate) struct Pool {
-    limits: OriginLimits,
-    origins: Mutex<HashMap<OriginAddr, Kept>>,
-}
-
 impl Pool {
-    pub(crate) fn new(limits: OriginLimits) -> Self {
-        Self { limits, origins: Mutex::new(HashMap::new()) }
+    fn new(origin: OriginAddr, limits: OriginLimits) -> Self {
+        let slots = Arc::new(Semaphore::new(limits.connections_max));
+        Self { origin, limits, idle: Mutex::default(), slots }
     }
 
     /// A connection that was kept, or a new one.
-    pub(crate) async fn connection(&self, origin: &OriginAddr) -> Result<Connection, OriginError> {
-        let slot = self.slot(origin).await?;
-        while let Some(Idle { mut sender, thread, promised, .. }) = self.take(origin) {
+    pub(crate) async fn connection(&self) -> Result<Connection, OriginError> {
+        let slot = self.slot().await?;
+        while let Some(Idle { mut sender, thread, promised, .. }) = self.take() {
             let ready = time::timeout(self.limits.connect_timeout, sender.ready());
             if matches!(ready.await, Ok(Ok(()))) {
                 return Ok(Connection { sender, reused: true, thread, promised, _slot: slot });
             }
         }
-        self.open(origin, slot).await
+        self.open(slot).await
     }
 
     /// A new connection.
-    pub(crate) async fn connect(&self, origin: &OriginAddr) -> Result<Connection, OriginError> {
-        let slot = self.slot(origin).await?;
-        self.open(origin, slot).await
+    pub(crate) async fn connect(&self) -> Result<Connection, OriginError> {
+        let slot = self.slot().await?;
+        self.open(slot).await
     }
 
     /// Waits until a connection more may be in use.
-    async fn slot(&self, origin: &OriginAddr) -> Result<OwnedSemaphorePermit, OriginError> {
-        let slots = Arc::clone(&self.kept(&mut self.lock(), origin).slots);
+    async fn slot(&self) -> Result<OwnedSemaphorePermit, OriginError> {
+        let slots = Arc::clone(&self.slots);
         match time::timeout(self.limits.connect_timeout, slots.acquire_owned()).await {
             Ok(Ok(slot)) => Ok(slot),
             Ok(Err(_)) | Err(_) => {
-                debug!(%origin, "all connections are in use");
+                debug!(origin = %self.origin, "all connections are in use");
                 Err(OriginError::Timeout)
             }
         }
     }
 
-    async fn open(
-        &self,
-        origin: &OriginAddr,
-        slot: OwnedSemaphorePermit,
-    ) -> Result<Connection, OriginError> {
+    async fn open(&self, slot: OwnedSemaphorePermit) -> Result<Connection, OriginError> {
         let thread = counters::thread();
-        match time::timeout(self.limits.connect_timeout, open(origin)).await {
+        match time::timeout(self.limits.connect_timeout, open(&self.origin)).await {
             Ok(Ok(sender)) => {
                 Ok(Connection { sender, reused: false, thread, promised: None, _slot: slot })
             }
             Ok(Err(error)) => {
-                debug!(%origin, %error, "cannot connect");
+                debug!(origin = %self.origin, %error, "cannot connect");
                 Err(OriginError::Unreachable)
             }
             Err(_) => {
-                debug!(%origin, "no connection in time");
+                debug!(origin = %self.origin, "no connection in time");
                 Err(OriginError::Timeout)
             }
         }
@@ -143,29 +163,28 @@ impl Pool {
 
     /// Keeps a connection whose response is whole, as soon as its request is: an origin may answer before it
     /// has read all content, and whoever got the connection then would wait for another's client.
-    pub(crate) fn keep(self: Arc<Self>, origin: OriginAddr, mut connection: Connection) {
+    pub(crate) fn keep(self: Arc<Self>, mut connection: Connection) {
         if connection.sender.is_closed() {
             return;
         }
         if connection.sender.is_ready() {
-            return self.keep_ready(&origin, connection);
+            return self.keep_ready(connection);
         }
         tokio::spawn(async move {
             let ready = time::timeout(REST_TIMEOUT, connection.sender.ready()).await;
             if matches!(ready, Ok(Ok(()))) {
-                self.keep_ready(&origin, connection);
+                self.keep_ready(connection);
             }
         });
     }
 
-    fn keep_ready(&self, origin: &OriginAddr, connection: Connection) {
+    fn keep_ready(&self, connection: Connection) {
         let now = Instant::now();
         let Connection { sender, thread, promised, .. } = connection;
         if self.limits.idle_max == 0 {
             return;
         }
-        let mut origins = self.lock();
-        let idle = &mut self.kept(&mut origins, origin).idle;
+        let mut idle = self.idle();
         // The oldest stand first.
         let expired = idle.partition_point(|idle| self.is_expired(idle, now));
         let surplus = (idle.len() + 1).saturating_sub(self.limits.idle_max).min(idle.len());
@@ -173,9 +192,8 @@ impl Pool {
         idle.push(Idle { sender, thread, promised, since: now });
     }
 
-    fn take(&self, origin: &OriginAddr) -> Option<Idle> {
-        let mut origins = self.lock();
-        let idle = &mut self.kept(&mut origins, origin).idle;
+    fn take(&self) -> Option<Idle> {
+        let mut idle = self.idle();
         let here = idle.iter().rposition(|idle| idle.thread == counters::thread());
         let taken = match here {
             Some(index) => idle.remove(index),
@@ -184,27 +202,21 @@ impl Pool {
         (!self.is_expired(&taken, Instant::now())).then_some(taken)
     }
 
-    fn kept<'a>(
-        &self,
-        origins: &'a mut HashMap<OriginAddr, Kept>,
-        origin: &OriginAddr,
-    ) -> &'a mut Kept {
-        origins.entry(origin.clone()).or_insert_with(|| Kept {
-            idle: Vec::new(),
-            slots: Arc::new(Semaphore::new(self.limits.connections_max)),
-        })
-    }
-
     fn is_expired(&self, idle: &Idle, now: Instant) -> bool {
         let limit = idle.promised.unwrap_or(Duration::MAX).min(self.limits.idle_timeout);
         now.saturating_duration_since(idle.since) > limit
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<OriginAddr, Kept>> {
-        self.origins.lock().unwrap_or_else(PoisonError::into_inner)
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long an origin may take.
+    /// Which origin it connects to.
+    pub(crate) fn origin(&self) -> &OriginAddr {
+        &self.origin
+    }
+
+    /// How long the origin may take.
     pub(crate) fn limits(&self) -> &OriginLimits {
         &self.limits
     }
@@ -214,7 +226,6 @@ async fn open(origin: &OriginAddr) -> io::Result<SendRequest<RequestBody>> {
     let stream = TcpStream::connect(origin.host_and_port()).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) = http1::Builder::new()
-        .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .handshake(TokioIo::new(stream))
         .await
