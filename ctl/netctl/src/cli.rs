@@ -99,12 +99,19 @@ pub(crate) enum DaemonName {
     Proxyd,
 }
 
-impl DaemonName {
+/// Which daemons a command is for.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Which {
+    /// Only this one
+    daemon: Option<DaemonName>,
+}
+
+impl Which {
     /// The named one, or both.
-    pub(crate) fn or_both(name: Option<Self>) -> Vec<Daemon> {
-        match name {
-            Some(Self::Websrvd) => vec![Daemon::Websrvd],
-            Some(Self::Proxyd) => vec![Daemon::Proxyd],
+    pub(crate) fn daemons(self) -> Vec<Daemon> {
+        match self.daemon {
+            Some(DaemonName::Websrvd) => vec![Daemon::Websrvd],
+            Some(DaemonName::Proxyd) => vec![Daemon::Proxyd],
             None => Daemon::ALL.to_vec(),
         }
     }

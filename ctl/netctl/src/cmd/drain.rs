@@ -8,11 +8,11 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::each::Each;
-use crate::cli::{DaemonName, Global};
+use crate::cli::{Global, Which};
 use crate::client::{Control, ControlError, Reason};
 use crate::console::Console;
 use crate::exit::Exit;
-use crate::output::{Cell, Grid, Output, Page, Records, Report, Tone, unit};
+use crate::output::{Cell, Output, Page, Records, Report, Tone, unit};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,11 +24,11 @@ systemctl restart proxyd, or netctl restart proxyd. Sockets that belong to syste
 wait there for its return. To have them refused, systemctl stop 'proxyd-*.socket' first.";
 
 /// Time between two looks at a daemon that drains.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// Time between two notes on how it comes along.
 const NOTE_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest that a drain can be set to take: a day each for timeouts.linger and timeouts.drain.
-const LONGEST: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+pub(super) const LONGEST: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 /// Time that a daemon may take beyond its deadline.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -36,8 +36,8 @@ const GRACE: Duration = Duration::from_secs(10);
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Only this one
-    daemon: Option<DaemonName>,
+    #[command(flatten)]
+    which: Which,
     /// Wait until nothing is in flight any more
     #[arg(long)]
     wait: bool,
@@ -48,9 +48,8 @@ pub(crate) async fn run(
     global: &Global,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
-    let daemons = DaemonName::or_both(args.daemon);
     let mut draining = Vec::new();
-    for daemon in daemons {
+    for daemon in args.which.daemons() {
         draining.push((daemon, begin(daemon, global).await));
     }
     let mut answers = Vec::new();
@@ -126,20 +125,13 @@ struct Drains(Each<GetStatusResponse>);
 
 impl Report for Drains {
     fn page(&self, page: &mut Page) {
-        let mut facts = Grid::facts();
-        for (daemon, status) in self.0.answers() {
-            let text = match status.state() {
-                DaemonState::Drained => {
-                    let back = format!("netctl restart {daemon} brings it back");
-                    Cell::toned(format!("drained; {back}"), Tone::Good)
-                }
-                _ => Cell::toned(left(status), Tone::Warning),
-            };
-            facts.row([Cell::toned(daemon.name(), Tone::Strong), text]);
-        }
-        if !facts.is_empty() {
-            page.grid(&facts);
-        }
+        self.0.lines(page, |daemon, status| match status.state() {
+            DaemonState::Drained => {
+                let back = format!("netctl restart {daemon} brings it back");
+                Cell::toned(format!("drained; {back}"), Tone::Good)
+            }
+            _ => Cell::toned(left(status), Tone::Warning),
+        });
     }
 
     fn json(&self) -> anyhow::Result<Value> {

@@ -5,11 +5,11 @@ use prost::{Message, Name};
 use selat_proto::{json::to_json, socket::Daemon};
 use serde_json::{Map, Value, json};
 
-use crate::cli::DaemonName;
+use crate::cli::Which;
 use crate::client::ControlError;
 use crate::console::Console;
 use crate::exit::Exit;
-use crate::output::{Records, field_names, labelled};
+use crate::output::{Cell, Grid, Page, Records, Tone, field_names, labelled};
 
 /// An answer or an error for each daemon that was asked.
 #[derive(Debug)]
@@ -18,11 +18,11 @@ pub(crate) struct Each<T>(pub(crate) Vec<(Daemon, Result<T, ControlError>)>);
 impl<T> Each<T> {
     /// Asks the one that is named, or both, one after the other.
     pub(crate) async fn ask(
-        name: Option<DaemonName>,
+        which: Which,
         question: impl AsyncFn(Daemon) -> Result<T, ControlError>,
     ) -> Self {
         let mut answers = Vec::new();
-        for daemon in DaemonName::or_both(name) {
+        for daemon in which.daemons() {
             answers.push((daemon, question(daemon).await));
         }
         Self(answers)
@@ -31,6 +31,17 @@ impl<T> Each<T> {
     /// The answers.
     pub(crate) fn answers(&self) -> impl Iterator<Item = (Daemon, &T)> {
         self.0.iter().filter_map(|(daemon, answer)| Some((*daemon, answer.as_ref().ok()?)))
+    }
+
+    /// A line for each answer beside the daemon's name.
+    pub(crate) fn lines(&self, page: &mut Page, line: impl Fn(Daemon, &T) -> Cell) {
+        let mut facts = Grid::facts();
+        for (daemon, answer) in self.answers() {
+            facts.row([Cell::toned(daemon.name(), Tone::Strong), line(daemon, answer)]);
+        }
+        if !facts.is_empty() {
+            page.grid(&facts);
+        }
     }
 
     /// Says every error and ends as the first of them wants; successfully where there is none.

@@ -7,7 +7,7 @@ use selat_proto::v1::{WatchEventsRequest, WatchEventsResponse};
 use serde_json::Value;
 use tonic::Status;
 
-use crate::cli::{DaemonName, Global};
+use crate::cli::{Global, Which};
 use crate::client::{Control, Reason};
 use crate::exit::Exit;
 use crate::output::{Output, Page, Records, Report, field_names, labelled, unit};
@@ -22,8 +22,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Only this one
-    daemon: Option<DaemonName>,
+    #[command(flatten)]
+    which: Which,
     /// End after this many
     #[arg(short = 'n', long, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
@@ -35,7 +35,7 @@ pub(crate) async fn run(
     global: &Global,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
-    let daemons = DaemonName::or_both(args.daemon);
+    let daemons = args.which.daemons();
     let mut controls = Vec::with_capacity(daemons.len());
     for daemon in daemons {
         controls.push((daemon, global.connect(daemon).await?));

@@ -7,11 +7,11 @@ use selat_proto::v1::{SetLogLevelRequest, SetLogLevelResponse};
 use serde_json::Value;
 
 use super::each::Each;
-use crate::cli::{DaemonName, Global};
+use crate::cli::{Global, Which};
 use crate::client::ControlError;
 use crate::duration;
 use crate::exit::Exit;
-use crate::output::{Cell, Grid, Output, Page, Records, Report, Tone, unit};
+use crate::output::{Cell, Output, Page, Records, Report, unit};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,8 +26,8 @@ pub(crate) struct Args {
     /// error, warn, info, debug, trace, or directives such as info,proxyd=debug
     #[arg(value_name = "LEVEL")]
     filter: String,
-    /// Only this one
-    daemon: Option<DaemonName>,
+    #[command(flatten)]
+    which: Which,
     /// Go back to the level of now after this time; without it the level stays until the daemon
     /// ends
     #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
@@ -39,7 +39,7 @@ pub(crate) async fn run(
     global: &Global,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
-    let each = Each::ask(args.daemon, async |daemon| set(daemon, args, global).await).await;
+    let each = Each::ask(args.which, async |daemon| set(daemon, args, global).await).await;
     let changes = Changes { ttl: args.ttl, each };
     output.show(&changes)?;
     Ok(changes.each.conclude(output.console))
@@ -68,15 +68,12 @@ impl Report for Changes {
             Some(ttl) => format!(", for {}", unit::span(ttl)),
             None => String::new(),
         };
-        let mut facts = Grid::facts();
-        for (daemon, change) in self.each.answers() {
-            let text =
-                format!("logs {}{until} (before: {})", change.filter, change.previous_filter);
-            facts.row([Cell::toned(daemon.name(), Tone::Strong), Cell::from(text)]);
-        }
-        if !facts.is_empty() {
-            page.grid(&facts);
-        }
+        self.each.lines(page, |_, change| {
+            Cell::from(format!(
+                "logs {}{until} (before: {})",
+                change.filter, change.previous_filter
+            ))
+        });
     }
 
     fn json(&self) -> anyhow::Result<Value> {

@@ -5,7 +5,7 @@ use selat_proto::v1::{ReloadRequest, ReloadResponse};
 use serde_json::Value;
 
 use super::each::Each;
-use crate::cli::{DaemonName, Global};
+use crate::cli::{Global, Which};
 use crate::client::ControlError;
 use crate::exit::Exit;
 use crate::output::{Cell, Grid, Output, Page, Records, Report, Tone};
@@ -22,8 +22,8 @@ A configuration with errors is refused with every one of them, and the old one r
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Only this one
-    daemon: Option<DaemonName>,
+    #[command(flatten)]
+    which: Which,
     /// Check the configuration on disk and change nothing
     #[arg(long)]
     check: bool,
@@ -35,7 +35,7 @@ pub(crate) async fn run(
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
     let check_only = args.check;
-    let each = Each::ask(args.daemon, async |daemon| reload(daemon, check_only, global).await);
+    let each = Each::ask(args.which, async |daemon| reload(daemon, check_only, global).await);
     let reloads = Reloads { check_only, each: each.await };
     output.show(&reloads)?;
     Ok(reloads.each.conclude(output.console))

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 pub(crate) use self::systemd::UnitError;
 use self::systemd::{Unit, Waiting};
 use super::succession::{Instance, Succession, Successions};
-use crate::cli::{DaemonName, Global};
+use crate::cli::{Global, Which};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -31,8 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Only this one
-    daemon: Option<DaemonName>,
+    #[command(flatten)]
+    which: Which,
     /// Return once the new instance answers; fail where none does within --timeout (90s)
     #[arg(long)]
     wait: bool,
@@ -47,7 +47,7 @@ pub(crate) async fn run(
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
     let mut restarts = Vec::new();
-    for daemon in DaemonName::or_both(args.daemon) {
+    for daemon in args.which.daemons() {
         restarts.push(restart(daemon, args, global).await?);
     }
     output.show(&Successions(restarts))?;

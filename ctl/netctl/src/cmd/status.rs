@@ -8,7 +8,7 @@ use selat_proto::v1::{DaemonState, GetStatusRequest, GetStatusResponse, Listener
 use serde_json::Value;
 
 use super::each::Each;
-use crate::cli::{DaemonName, Global};
+use crate::cli::{Global, Which};
 use crate::client::ControlError;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Grid, Output, Page, Records, Report, Tone, unit};
@@ -25,8 +25,8 @@ Ends with 3 where a daemon that was asked cannot be reached, and shows the other
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Only this one
-    daemon: Option<DaemonName>,
+    #[command(flatten)]
+    which: Which,
 }
 
 pub(crate) async fn run(
@@ -34,7 +34,7 @@ pub(crate) async fn run(
     global: &Global,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
-    let answers = Each::ask(args.daemon, async |daemon| ask(daemon, global).await).await;
+    let answers = Each::ask(args.which, async |daemon| ask(daemon, global).await).await;
     let statuses = Statuses(answers);
     output.show(&statuses)?;
     Ok(statuses.0.conclude(output.console))

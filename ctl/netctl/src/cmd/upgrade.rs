@@ -7,11 +7,12 @@ use selat_proto::v1::{GetStatusRequest, UpgradeRequest, UpgradeResponse};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use super::drain::{LONGEST, LOOK_INTERVAL};
 use super::each::Each;
-use crate::cli::{DaemonName, Global};
+use crate::cli::{Global, Which};
 use crate::client::{ControlError, Reason};
 use crate::exit::Exit;
-use crate::output::{Cell, Grid, Output, Page, Records, Report, Tone, unit};
+use crate::output::{Cell, Output, Page, Records, Report, Tone, unit};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,17 +26,13 @@ environment, sandbox) stays as it was: for that to change, netctl restart.";
 
 /// Time for a daemon to start its successor and hand over to it.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Longest that the process before can be set to take: a day each for timeouts.linger and timeouts.drain.
-const FINISH_PATIENCE: Duration = Duration::from_secs(2 * 24 * 60 * 60);
-/// Time between two looks whether it has finished.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Have a new process of the program take over, without a pause
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Only this one
-    daemon: Option<DaemonName>,
+    #[command(flatten)]
+    which: Which,
     /// Wait until the process before has finished what it had in flight
     #[arg(long)]
     wait: bool,
@@ -46,11 +43,8 @@ pub(crate) async fn run(
     global: &Global,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
-    let mut answers = Vec::new();
-    for daemon in DaemonName::or_both(args.daemon) {
-        answers.push((daemon, upgrade(daemon, args.wait, global).await));
-    }
-    let upgrades = Upgrades(Each(answers));
+    let answers = Each::ask(args.which, async |daemon| upgrade(daemon, args.wait, global).await);
+    let upgrades = Upgrades(answers.await);
     output.show(&upgrades)?;
     Ok(upgrades.0.conclude(output.console))
 }
@@ -77,8 +71,8 @@ async fn wait_for_end(daemon: Daemon, previous: u32, global: &Global) -> Result<
         if ![status.pid, status.predecessor_pid].contains(&previous) {
             return Ok(());
         }
-        if begun.elapsed() > FINISH_PATIENCE {
-            return Err(control.failed(Reason::Slow { deadline: FINISH_PATIENCE }));
+        if begun.elapsed() > LONGEST {
+            return Err(control.failed(Reason::Slow { deadline: LONGEST }));
         }
         sleep(LOOK_INTERVAL).await;
     }
@@ -88,19 +82,15 @@ struct Upgrades(Each<UpgradeResponse>);
 
 impl Report for Upgrades {
     fn page(&self, page: &mut Page) {
-        let mut facts = Grid::facts();
-        for (daemon, upgraded) in self.0.answers() {
+        self.0.lines(page, |_, upgraded| {
             let UpgradeResponse { previous_pid, previous_version, pid, version, sessions } =
                 upgraded;
             let sessions = unit::plural(*sessions, "UDP session", "UDP sessions");
             let text = format!(
                 "{previous_version} (pid {previous_pid}) → {version} (pid {pid}), with {sessions}"
             );
-            facts.row([Cell::toned(daemon.name(), Tone::Strong), Cell::toned(text, Tone::Good)]);
-        }
-        if !facts.is_empty() {
-            page.grid(&facts);
-        }
+            Cell::toned(text, Tone::Good)
+        });
     }
 
     fn json(&self) -> anyhow::Result<Value> {

@@ -6,10 +6,7 @@ use anyhow::ensure;
 use selat_qos::grade::Profile;
 use selat_qos::report::read_raw;
 
-use super::files::Files;
-use super::grading::Grading;
-use super::report::Results;
-use super::threshold::Thresholds;
+use super::report::{Ending, Results};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -29,21 +26,17 @@ pub(crate) struct Args {
     #[arg(value_name = "RAW", required = true)]
     kept: Vec<PathBuf>,
     #[command(flatten)]
-    grading: Grading,
-    #[command(flatten)]
-    files: Files,
-    #[command(flatten)]
-    thresholds: Thresholds,
+    ending: Ending,
 }
 
 pub(super) fn run(args: &Args, output: &mut Output<'_, '_>) -> anyhow::Result<Exit> {
-    args.files.check()?;
+    args.ending.files.check()?;
     let mut measurements = Vec::new();
     let mut profiles: Vec<Profile> = Vec::new();
     for path in &args.kept {
         let kept = read_raw(path)?;
         measurements.extend(kept.measurements);
-        profiles.push(args.grading.over(kept.profile.unwrap_or_default()));
+        profiles.push(args.ending.grading.over(kept.profile.unwrap_or_default()));
     }
     let profile = profiles.first().cloned().unwrap_or_default();
     ensure!(
@@ -51,5 +44,6 @@ pub(super) fn run(args: &Args, output: &mut Output<'_, '_>) -> anyhow::Result<Ex
         "the files were graded by different codecs, tables, bandwidths or languages: show them one \
          by one, or name --profile, --bandwidth and --language for all"
     );
-    Results::kept(measurements, profile).conclude(&args.files, &args.thresholds, output)
+    let Ending { files, thresholds, .. } = &args.ending;
+    Results::kept(measurements, profile).conclude(files, thresholds, output)
 }

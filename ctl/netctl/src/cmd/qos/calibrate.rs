@@ -3,12 +3,13 @@
 use anyhow::Context;
 use selat_qos::grade::Profile;
 use selat_qos::report::{Condition, Measurement};
-use selat_qos::session::{Calibration, Cancel, Pace, StampSource, calibrate, floor};
+use selat_qos::session::{Calibration, Cancel, calibrate, floor};
 use tokio::task;
 
 use super::files::Files;
 use super::floor::Floor;
 use super::live::{Show, Subject, Watch};
+use super::pattern::Timing;
 use super::report::Results;
 use super::threshold::Thresholds;
 use crate::console::Console;
@@ -31,12 +32,8 @@ pub(crate) struct Args {
     /// UDP payload of a probe, bytes
     #[arg(long, value_name = "BYTES", default_value = "172")]
     size: usize,
-    /// Keep deadlines within microseconds, at the price of CPU time
-    #[arg(long)]
-    precise: bool,
-    /// Take receive times in this process, not in the kernel, to see what that makes of them
-    #[arg(long)]
-    user_stamps: bool,
+    #[command(flatten)]
+    timing: Timing,
     #[command(flatten)]
     floor: Floor,
     #[command(flatten)]
@@ -47,11 +44,8 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: &Args, output: &mut Output<'_, '_>) -> anyhow::Result<Exit> {
     args.files.check()?;
-    let calibration = Calibration {
-        size: args.size,
-        pace: if args.precise { Pace::Precise } else { Pace::Eco },
-        stamps: if args.user_stamps { StampSource::User } else { StampSource::Kernel },
-    };
+    let calibration =
+        Calibration { size: args.size, pace: args.timing.pace(), stamps: args.timing.stamps() };
     let measurement = measure(calibration, &Cancel::default(), output.console).await?;
     let Calibration { pace, stamps, .. } = calibration;
     let kept = floor(&measurement.total()).map(|floor| args.floor.keep(&floor, pace, stamps));

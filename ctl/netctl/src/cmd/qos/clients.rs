@@ -10,16 +10,13 @@ use selat_qos::grade::emodel::Codec;
 use selat_qos::load::{Aim, LoadSpec, Mode};
 use selat_qos::session::{CLIENTS_MAX, Cancel, Pace, StampSource};
 
-use super::files::Files;
 use super::floor::Floor;
-use super::grading::Grading;
 use super::live::Show;
 use super::packets::Packets;
 use super::pattern::{Spread, ramp_up};
-use super::report::Results;
+use super::report::Ending;
 use super::requests::{headers, measure};
 use super::secure::Reach;
-use super::threshold::Thresholds;
 use super::udp::Plan;
 use super::{REPLY_TIMEOUT, UDP_TARGET, host_port};
 use crate::cli::Global;
@@ -65,21 +62,14 @@ pub(crate) struct Args {
     /// Begin one client after the other over this time, such as 10s
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = ramp_up)]
     ramp_up: Duration,
-    /// UDP payload of a probe, bytes
-    #[arg(long, value_name = "BYTES", default_value = "172")]
-    size: usize,
     #[command(flatten)]
     packets: Packets,
     #[command(flatten)]
     floor: Floor,
     #[command(flatten)]
-    grading: Grading,
-    #[command(flatten)]
     show: Show,
     #[command(flatten)]
-    files: Files,
-    #[command(flatten)]
-    thresholds: Thresholds,
+    ending: Ending,
 }
 
 pub(super) async fn run(
@@ -87,7 +77,7 @@ pub(super) async fn run(
     global: &Global,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
-    args.files.check()?;
+    args.ending.files.check()?;
     let show = args.show.check(output.console)?;
     let clients = NonZeroU32::new(args.clients).unwrap_or(NonZeroU32::MIN);
     let schedule = args.spread.schedule(args.count, args.rate)?.with_ramp_up(args.ramp_up)?;
@@ -98,7 +88,7 @@ pub(super) async fn run(
             target,
             clients,
             schedule,
-            size: args.size,
+            size: args.packets.size,
             timeout: global.timeout.unwrap_or(REPLY_TIMEOUT),
             pace: Pace::Eco,
             stamps: StampSource::Kernel,
@@ -129,8 +119,7 @@ pub(super) async fn run(
         };
         measurements.push(measure(spec, show, &cancel, output.console).await?);
     }
-    let profile = args.grading.profile(Codec::default());
-    Results::of(measurements, profile).conclude(&args.files, &args.thresholds, output)
+    args.ending.conclude(measurements, Codec::default(), output)
 }
 
 impl Args {

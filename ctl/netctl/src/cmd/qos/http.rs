@@ -12,14 +12,11 @@ use selat_qos::grade::emodel::Codec;
 use selat_qos::load::{Aim, LoadSpec, Mode};
 use selat_qos::session::Cancel;
 
-use super::files::Files;
-use super::grading::Grading;
 use super::live::Show;
 use super::pattern::Spread;
-use super::report::Results;
+use super::report::Ending;
 use super::requests::{headers, measure};
 use super::secure::Reach;
-use super::threshold::Thresholds;
 use crate::cli::Global;
 use crate::cmd::fetch::{STEP_LIMIT, field};
 use crate::duration;
@@ -95,11 +92,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     reach: Reach,
     #[command(flatten)]
-    grading: Grading,
-    #[command(flatten)]
-    files: Files,
-    #[command(flatten)]
-    thresholds: Thresholds,
+    ending: Ending,
 }
 
 pub(super) async fn run(
@@ -107,7 +100,7 @@ pub(super) async fn run(
     global: &Global,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
-    args.files.check()?;
+    args.ending.files.check()?;
     let show = args.show.check(output.console)?;
     let limit = global.timeout.unwrap_or(STEP_LIMIT);
     let spec = LoadSpec {
@@ -125,8 +118,7 @@ pub(super) async fn run(
         timeout: limit,
     };
     let measurement = measure(spec, show, &Cancel::default(), output.console).await?;
-    let results = Results::of(vec![measurement], args.grading.profile(Codec::default()));
-    results.conclude(&args.files, &args.thresholds, output)
+    args.ending.conclude(vec![measurement], Codec::default(), output)
 }
 
 impl Args {

@@ -9,8 +9,11 @@ use selat_proto::stamp::Keys;
 use selat_qos::session::{self, UdpSpec};
 
 /// The packets of a UDP run.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct Packets {
+    /// UDP payload of a probe, bytes; 172 is 20 ms of G.711 in RTP
+    #[arg(long, value_name = "BYTES", default_value = "172")]
+    pub(super) size: usize,
     /// What to send, and whose answers to take
     #[arg(long, value_enum, value_name = "MODE", default_value_t)]
     mode: Mode,

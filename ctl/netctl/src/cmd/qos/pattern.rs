@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use selat_qos::grade::emodel::Codec;
 use selat_qos::schedule::{Schedule, ScheduleError};
+use selat_qos::session::{Pace, StampSource};
 
 use crate::duration;
 
@@ -77,6 +78,29 @@ impl Call {
             Self::G711 | Self::Opus => Codec::G711Plc,
             Self::G729 => Codec::G729a,
         }
+    }
+}
+
+/// How well times are kept and taken.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct Timing {
+    /// Keep deadlines within microseconds, at the price of CPU time
+    #[arg(long)]
+    precise: bool,
+    /// Take receive times in this process, not in the kernel, to see what that makes of them
+    #[arg(long)]
+    user_stamps: bool,
+}
+
+impl Timing {
+    /// How deadlines are kept.
+    pub(super) fn pace(self) -> Pace {
+        if self.precise { Pace::Precise } else { Pace::Eco }
+    }
+
+    /// Who takes the receive times.
+    pub(super) fn stamps(self) -> StampSource {
+        if self.user_stamps { StampSource::User } else { StampSource::Kernel }
     }
 }
 

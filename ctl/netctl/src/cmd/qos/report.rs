@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use selat_qos::analysis::{Analysis, ms};
+use selat_qos::grade::emodel::Codec;
 use selat_qos::grade::tiphon::Index;
 use selat_qos::grade::y1541::{Basis, Y1541};
 use selat_qos::grade::{Grades, Language, Profile};
@@ -14,6 +15,7 @@ use serde_json::Value;
 use super::cost;
 use super::files::Files;
 use super::flows;
+use super::grading::Grading;
 use super::threshold::{Thresholds, Unmet};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Grid, Output, Page, Records, Report, Tone, unit};
@@ -21,6 +23,31 @@ use crate::output::{Cell, Column, Grid, Output, Page, Records, Report, Tone, uni
 /// Names of the conditions that say what made a measurement.
 const MEASURED_BY: &str = "measured by";
 const COMMAND: &str = "command";
+
+/// What becomes of a measurement: how it is graded, where it goes, what it must keep.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct Ending {
+    #[command(flatten)]
+    pub(super) grading: Grading,
+    #[command(flatten)]
+    pub(super) files: Files,
+    #[command(flatten)]
+    pub(super) thresholds: Thresholds,
+}
+
+impl Ending {
+    /// Shows what this command measured, graded as for `codec`, writes the files, and compares with the
+    /// thresholds.
+    pub(super) fn conclude(
+        &self,
+        measurements: Vec<Measurement>,
+        codec: Codec,
+        output: &mut Output<'_, '_>,
+    ) -> anyhow::Result<Exit> {
+        let results = Results::of(measurements, self.grading.profile(codec));
+        results.conclude(&self.files, &self.thresholds, output)
+    }
+}
 
 /// What was measured.
 pub(super) struct Results {
@@ -70,12 +97,6 @@ impl Results {
             measurement.conditions.push(Condition::new(MEASURED_BY, VERSION));
             measurement.conditions.push(Condition::new(COMMAND, command_line));
         }
-    }
-
-    /// Round trips a minute of each measurement of these.
-    pub(super) fn responsiveness(&self) -> impl Iterator<Item = Option<f64>> {
-        let figures = self.measurements.iter().filter_map(Measurement::bulk_figures);
-        figures.map(|it| it.responsiveness.map(|found| found.rpm))
     }
 
     fn rows(&self) -> Vec<Row> {

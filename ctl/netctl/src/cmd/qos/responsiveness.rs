@@ -6,20 +6,15 @@ use std::time::Duration;
 use clap::ValueEnum;
 use selat_qos::bulk::{BulkSpec, Plan, Way};
 use selat_qos::grade::emodel::Codec;
-use selat_qos::report::Test;
+use selat_qos::report::{Measurement, Test};
 use selat_qos::session::Cancel;
 
-use super::files::Files;
-use super::grading::Grading;
-use super::live::Show;
-use super::report::Results;
-use super::secure::Reach;
-use super::streams::{BASE, PROBE_LIMIT, Run, idle_time, measure};
-use super::threshold::{Thresholds, Unmet};
+use super::report::Ending;
+use super::streams::{PROBE_LIMIT, Path, Run, measure};
+use super::threshold::Unmet;
 use crate::cli::Global;
 use crate::duration;
 use crate::exit::Exit;
-use crate::http::HttpUrl;
 use crate::output::Output;
 
 const EXAMPLES: &str = "\
@@ -49,9 +44,6 @@ Ctrl-C ends the test early and shows what was measured. Ends with 3 where nobody
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The path that websrvd measures below, straight or through a proxy
-    #[arg(value_name = "URL", default_value = BASE)]
-    url: HttpUrl,
     /// Which way the load goes
     #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
     direction: Direction,
@@ -61,9 +53,6 @@ pub(crate) struct Args {
     /// How often to judge whether it is stable
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration::parse)]
     interval: Duration,
-    /// How long the idle path is probed before
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = idle_time)]
-    idle: Duration,
     /// Speak HTTP/1.1, which has no requests among the load
     #[arg(long)]
     http1: bool,
@@ -71,15 +60,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RPM", help_heading = "Thresholds")]
     min_rpm: Option<f64>,
     #[command(flatten)]
-    show: Show,
+    path: Path,
     #[command(flatten)]
-    reach: Reach,
-    #[command(flatten)]
-    grading: Grading,
-    #[command(flatten)]
-    files: Files,
-    #[command(flatten)]
-    thresholds: Thresholds,
+    ending: Ending,
 }
 
 /// Which way the load goes.
@@ -99,11 +82,11 @@ pub(super) async fn run(
     global: &Global,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
-    args.files.check()?;
-    let show = args.show.check(output.console)?;
+    args.ending.files.check()?;
+    let show = args.path.show.check(output.console)?;
     let limit = global.timeout.unwrap_or(PROBE_LIMIT);
-    let reach = args.reach.clone().speaking(!args.http1);
-    let dialer = reach.dialer(&args.url, limit).await?;
+    let reach = args.path.reach.clone().speaking(!args.http1);
+    let dialer = reach.dialer(&args.path.url, limit).await?;
     let cancel = Cancel::default();
     let mut measurements = Vec::new();
     let runs = [(Test::RpmDown, Way::Down), (Test::RpmUp, Way::Up)];
@@ -112,21 +95,20 @@ pub(super) async fn run(
             break;
         }
         let spec = BulkSpec {
-            base: args.url.clone(),
+            base: args.path.url.clone(),
             dialer: dialer.clone(),
             ways: vec![way],
             streams: NonZeroU32::MIN,
             plan: Plan::Responsiveness,
-            idle: args.idle,
+            idle: args.path.idle,
             duration: args.duration,
             interval: args.interval,
             timeout: limit,
         };
         measurements.push(measure(Run { test, spec }, show, &cancel, output.console).await?);
     }
-    let results = Results::of(measurements, args.grading.profile(Codec::default()));
-    let found: Vec<Option<f64>> = results.responsiveness().collect();
-    let exit = results.conclude(&args.files, &args.thresholds, output)?;
+    let found: Vec<Option<f64>> = measurements.iter().filter_map(rpm).collect();
+    let exit = args.ending.conclude(measurements, Codec::default(), output)?;
     found.into_iter().try_for_each(|rpm| slow(rpm, args.min_rpm))?;
     Ok(exit)
 }
@@ -135,6 +117,11 @@ impl Direction {
     fn goes(self, way: Way) -> bool {
         matches!((self, way), (Self::Each, _) | (Self::Down, Way::Down) | (Self::Up, Way::Up))
     }
+}
+
+/// Round trips a minute, of which none may have been measured; `None` of another test.
+fn rpm(measurement: &Measurement) -> Option<Option<f64>> {
+    measurement.bulk_figures().map(|it| it.responsiveness.map(|found| found.rpm))
 }
 
 fn slow(rpm: Option<f64>, bound: Option<f64>) -> Result<(), Unmet> {

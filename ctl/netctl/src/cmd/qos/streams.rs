@@ -9,13 +9,30 @@ use selat_qos::session::Cancel;
 use tokio::task;
 
 use super::live::{Show, Subject, Watch};
+use super::secure::Reach;
 use crate::console::Console;
 use crate::duration;
+use crate::http::HttpUrl;
 
 /// What websrvd offers behind proxyd, where nothing else is asked.
-pub(super) const BASE: &str = "http://127.0.0.1:8080/.well-known/nq";
+const BASE: &str = "http://127.0.0.1:8080/.well-known/nq";
 /// How long a probe may take, where nothing else is asked.
 pub(super) const PROBE_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a test of streams runs against, and how.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Path {
+    /// The path that websrvd measures below, straight or through a proxy
+    #[arg(value_name = "URL", default_value = BASE)]
+    pub(super) url: HttpUrl,
+    /// How long the idle path is probed before
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = idle_time)]
+    pub(super) idle: Duration,
+    #[command(flatten)]
+    pub(super) show: Show,
+    #[command(flatten)]
+    pub(super) reach: Reach,
+}
 
 /// A run, and what it is called.
 pub(super) struct Run {

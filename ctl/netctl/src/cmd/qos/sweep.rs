@@ -50,9 +50,6 @@ pub(crate) struct Args {
     /// How long to send at each rate
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration::parse)]
     duration: Duration,
-    /// UDP payload of a probe, bytes
-    #[arg(long, value_name = "BYTES", default_value = "172")]
-    size: usize,
     #[command(flatten)]
     packets: Packets,
 }
@@ -103,7 +100,7 @@ impl Args {
             target: &self.target,
             clients: NonZeroU32::MIN,
             schedule: Schedule::isochronous(count, rate_per_s)?,
-            size: self.size,
+            size: self.packets.size,
             timeout: global.timeout.unwrap_or(REPLY_TIMEOUT),
             pace: Pace::Eco,
             stamps: StampSource::Kernel,

@@ -9,17 +9,11 @@ use selat_qos::grade::emodel::Codec;
 use selat_qos::report::Test;
 use selat_qos::session::Cancel;
 
-use super::files::Files;
-use super::grading::Grading;
-use super::live::Show;
-use super::report::Results;
-use super::secure::Reach;
-use super::streams::{BASE, Run, idle_time, measure};
-use super::threshold::Thresholds;
+use super::report::Ending;
+use super::streams::{PROBE_LIMIT, Path, Run, idle_time, measure};
 use crate::cli::Global;
 use crate::duration;
 use crate::exit::Exit;
-use crate::http::HttpUrl;
 use crate::output::Output;
 
 const EXAMPLES: &str = "\
@@ -43,9 +37,6 @@ counts as lost. Ctrl-C ends the test early and shows what was measured. Ends wit
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The path that websrvd measures below, straight or through a proxy
-    #[arg(value_name = "URL", default_value = BASE)]
-    url: HttpUrl,
     /// Which way the load goes
     #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
     direction: Direction,
@@ -58,9 +49,6 @@ pub(crate) struct Args {
     /// How much of that is left out of the goodput
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = idle_time)]
     warm_up: Duration,
-    /// How long the idle path is probed before
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = idle_time)]
-    idle: Duration,
     /// How much time goodput is told for
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration::parse)]
     interval: Duration,
@@ -69,15 +57,9 @@ pub(crate) struct Args {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
     probes: u16,
     #[command(flatten)]
-    show: Show,
+    path: Path,
     #[command(flatten)]
-    reach: Reach,
-    #[command(flatten)]
-    grading: Grading,
-    #[command(flatten)]
-    files: Files,
-    #[command(flatten)]
-    thresholds: Thresholds,
+    ending: Ending,
 }
 
 /// Which way the load goes.
@@ -112,10 +94,10 @@ pub(super) async fn run(
     global: &Global,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
-    args.files.check()?;
-    let show = args.show.check(output.console)?;
-    let limit = global.timeout.unwrap_or(super::streams::PROBE_LIMIT);
-    let dialer = args.reach.dialer(&args.url, limit).await?;
+    args.ending.files.check()?;
+    let show = args.path.show.check(output.console)?;
+    let limit = global.timeout.unwrap_or(PROBE_LIMIT);
+    let dialer = args.path.reach.dialer(&args.path.url, limit).await?;
     let cancel = Cancel::default();
     let mut measurements = Vec::new();
     for (test, ways) in args.direction.runs() {
@@ -123,18 +105,17 @@ pub(super) async fn run(
             break;
         }
         let spec = BulkSpec {
-            base: args.url.clone(),
+            base: args.path.url.clone(),
             dialer: dialer.clone(),
             ways,
             streams: args.streams,
             plan: Plan::Steady { warm_up: args.warm_up, probes_per_s: args.probes.into() },
-            idle: args.idle,
+            idle: args.path.idle,
             duration: args.duration,
             interval: args.interval,
             timeout: limit,
         };
         measurements.push(measure(Run { test, spec }, show, &cancel, output.console).await?);
     }
-    let results = Results::of(measurements, args.grading.profile(Codec::default()));
-    results.conclude(&args.files, &args.thresholds, output)
+    args.ending.conclude(measurements, Codec::default(), output)
 }

@@ -10,14 +10,12 @@ use selat_qos::schedule::Schedule;
 use selat_qos::session::{self, Calibration, Cancel, Ended, Pace, StampSource, UdpSpec};
 use tokio::task;
 
-use super::files::Files;
 use super::floor::Floor;
-use super::grading::Grading;
 use super::live::{Show, Subject, Watch};
 use super::packets::Packets;
-use super::pattern::{Call, Spread};
-use super::report::Results;
-use super::threshold::{Thresholds, Unmet};
+use super::pattern::{Call, Spread, Timing};
+use super::report::Ending;
+use super::threshold::Unmet;
 use super::{REFLECTOR, REPLY_TIMEOUT, UDP_TARGET, address, calibrate, host_port};
 use crate::cli::Global;
 use crate::console::Console;
@@ -58,18 +56,11 @@ pub(crate) struct Args {
     /// Imitate a call with this codec, and score it: sets rate and size
     #[arg(long, value_enum, value_name = "CODEC", conflicts_with_all = ["rate", "size"])]
     voip: Option<Call>,
-    /// UDP payload of a probe, bytes; 172 is 20 ms of G.711 in RTP
-    #[arg(long, value_name = "BYTES", default_value = "172")]
-    size: usize,
-    /// Keep deadlines within microseconds, at the price of CPU time
-    #[arg(long)]
-    precise: bool,
     /// Send as fast as the kernel takes them, many with one call
     #[arg(long, conflicts_with_all = ["precise", "pattern", "rate", "voip"])]
     flood: bool,
-    /// Take receive times in this process, not in the kernel, to see what that makes of them
-    #[arg(long)]
-    user_stamps: bool,
+    #[command(flatten)]
+    timing: Timing,
     /// Measure this machine first, for a second, and tell its floor beside the results
     #[arg(long)]
     calibrate: bool,
@@ -83,13 +74,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     packets: Packets,
     #[command(flatten)]
-    grading: Grading,
-    #[command(flatten)]
     show: Show,
     #[command(flatten)]
-    files: Files,
-    #[command(flatten)]
-    thresholds: Thresholds,
+    ending: Ending,
 }
 
 /// What a UDP run of one or several clients is made of.
@@ -121,19 +108,15 @@ pub(super) async fn run(
         } else {
             args.spread.schedule(args.count, rate)?
         },
-        size: args.voip.map_or(args.size, Call::size),
+        size: args.voip.map_or(args.packets.size, Call::size),
         timeout: global.timeout.unwrap_or(REPLY_TIMEOUT),
-        pace: match (args.flood, args.precise) {
-            (true, _) => Pace::Flood,
-            (false, true) => Pace::Precise,
-            (false, false) => Pace::Eco,
-        },
-        stamps: if args.user_stamps { StampSource::User } else { StampSource::Kernel },
+        pace: if args.flood { Pace::Flood } else { args.timing.pace() },
+        stamps: args.timing.stamps(),
         straight: args.compare_direct.as_deref(),
         show: args.show.check(output.console)?,
         packets: &args.packets,
     };
-    args.files.check()?;
+    args.ending.files.check()?;
     let cancel = Cancel::default();
     let Plan { size, pace, stamps, .. } = plan;
     let floor = if args.calibrate {
@@ -143,9 +126,8 @@ pub(super) async fn run(
     };
     let mut measurement = plan.measure(&cancel, output.console).await?;
     measurement.conditions.extend(floor);
-    let profile = args.grading.profile(args.voip.map_or(Codec::default(), Call::codec));
-    let results = Results::of(vec![measurement], profile);
-    results.conclude(&args.files, &args.thresholds, output)
+    let codec = args.voip.map_or(Codec::default(), Call::codec);
+    args.ending.conclude(vec![measurement], codec, output)
 }
 
 impl Plan<'_> {
