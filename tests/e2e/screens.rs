@@ -82,6 +82,20 @@ fn a_live_test_that_is_told_to_terminate_gives_the_terminal_back() {
 }
 
 #[test]
+fn a_line_tells_how_far_a_test_is_that_ends_after_a_time() {
+    let system = System::start();
+    let url = format!("http://{}/", system.proxyd.address("http"));
+    let mut terminal = system.netctl.on_terminal(&["qos", "http", &url, "-z", "30m"], (120, 30));
+    // The bar has something before it and something after.
+    terminal.wait_until(|text| {
+        [" sent, ", " answered, ", "░", "m to go"].iter().all(|part| text.contains(part))
+    });
+    terminal.signal(Signal::INT);
+    assert!(terminal.wait().success());
+    terminal.wait_for(&["ended: cancelled"]);
+}
+
+#[test]
 fn many_clients_are_shown_one_by_one() {
     let system = System::start();
     let udp = system.proxyd.address("udp").to_string();

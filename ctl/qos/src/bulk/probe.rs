@@ -18,7 +18,7 @@ use crate::session::{Clock, Progress};
 /// Probes that may be under way at once; a path that holds up more is told by those.
 const AT_ONCE_MAX: usize = 1_000;
 /// Probes a second while the path is idle.
-pub(super) const IDLE_PER_S: f64 = 20.0;
+const IDLE_PER_S: f64 = 20.0;
 /// All probes are one client's.
 const CLIENT: u32 = 1;
 /// Longest wait between two looks at whether probing is over.

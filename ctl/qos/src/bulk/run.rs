@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::figures::{ended_by, times_of};
-use super::probe::{IDLE_PER_S, Probe, Prober};
+use super::probe::{Probe, Prober};
 use super::spec::{BulkSpec, Plan, Way};
 use super::stream::{Gauge, Look, Source, StreamRun, carry, headers};
 use crate::http::{HttpError, HttpUrl, Payload};
@@ -119,7 +119,6 @@ pub fn run(spec: &BulkSpec, progress: &Progress, cancel: &Cancel) -> Result<Bulk
         shared: Arc::default(),
     };
     runtime.block_on(greet(&source))?;
-    progress.plan(planned(spec));
     let (started_at, clock) = (Timestamp::now(), Clock::start());
     let prober = Prober::new(&source, spec.timeout, clock, progress);
     let (loaded, probes) = thread::scope(|scope| {
@@ -135,15 +134,6 @@ pub fn run(spec: &BulkSpec, progress: &Progress, cancel: &Cancel) -> Result<Bulk
     })?;
     let loaded = loaded?;
     Ok(BulkRun { started_at, probes, is_cancelled: cancel.is_cancelled(), ..loaded })
-}
-
-/// Probes that a run will send, if nothing is changed on the way.
-fn planned(spec: &BulkSpec) -> u64 {
-    let loaded_per_s = match spec.plan {
-        Plan::Steady { probes_per_s, .. } => probes_per_s,
-        Plan::Responsiveness => 2.0 * crate::responsiveness::PROBES_MAX_PER_S,
-    };
-    (spec.idle.as_secs_f64() * IDLE_PER_S + spec.duration.as_secs_f64() * loaded_per_s) as u64
 }
 
 /// Asks for the small object, to see that there is something to measure against.

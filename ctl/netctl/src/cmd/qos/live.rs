@@ -44,8 +44,16 @@ pub(super) struct Watch {
 }
 
 enum Display {
-    Line(ProgressBar),
+    Line(Line),
     Screen(Screen),
+}
+
+/// A line that is redrawn.
+struct Line {
+    bar: ProgressBar,
+    began: Instant,
+    /// From the first probe that is due to the last.
+    lasts: Duration,
 }
 
 impl Watch {
@@ -56,7 +64,10 @@ impl Watch {
     pub(super) fn begin(show: Show, subject: Subject, look: Look) -> anyhow::Result<Self> {
         match look.screen.filter(|_| show.live) {
             Some(tint) => Self::screen(subject, tint),
-            None => Ok(Self { progress: Progress::default(), display: Display::Line(bar(look)) }),
+            None => {
+                let line = Line { bar: bar(look), began: Instant::now(), lasts: subject.lasts };
+                Ok(Self { progress: Progress::default(), display: Display::Line(line) })
+            }
         }
     }
 
@@ -103,10 +114,40 @@ impl Watch {
     }
 }
 
+impl Line {
+    /// The bar is of the probes where their number is known, else of the time.
+    fn show(&self, snapshot: &Snapshot) {
+        let (sent, done, all) = match snapshot.planned {
+            0 => {
+                let elapsed = self.began.elapsed().min(self.lasts);
+                (unit::count(snapshot.sent), millis(elapsed), millis(self.lasts))
+            }
+            planned => {
+                let sent = format!("{} of {}", unit::count(snapshot.sent), unit::count(planned));
+                (sent, snapshot.sent, planned)
+            }
+        };
+        let lost = match snapshot.lost_so_far {
+            0 => "nothing lost".to_owned(),
+            lost => format!("{} lost", unit::count(lost)),
+        };
+        let answered = unit::count(snapshot.received);
+        let last = snapshot.last_latency.map_or(unit::NONE.to_owned(), unit::ms);
+        // Before anything is known nothing is done.
+        self.bar.set_length(all.max(1));
+        self.bar.set_position(done);
+        self.bar.set_message(format!("{sent} sent, {answered} answered, {lost}, last {last}"));
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Display {
     fn redraw(&self, snapshot: &Snapshot) {
         match self {
-            Self::Line(bar) => show(bar, snapshot),
+            Self::Line(line) => line.show(snapshot),
             // It draws itself.
             Self::Screen(_) => {}
         }
@@ -123,8 +164,8 @@ impl Display {
 
 impl Drop for Display {
     fn drop(&mut self) {
-        if let Self::Line(bar) = self {
-            bar.finish_and_clear();
+        if let Self::Line(line) = self {
+            line.bar.finish_and_clear();
         }
     }
 }
@@ -141,19 +182,8 @@ fn bar(look: Look) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    match ProgressStyle::with_template(" {bar:30.cyan/dim} {pos}/{len} sent  {msg}  {eta} to go") {
+    match ProgressStyle::with_template(" {bar:30.cyan/dim} {msg}  {eta} to go") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
-}
-
-fn show(bar: &ProgressBar, snapshot: &Snapshot) {
-    let lost = match snapshot.lost_so_far {
-        0 => "nothing lost".to_owned(),
-        lost => format!("{} lost", unit::count(lost)),
-    };
-    let last = snapshot.last_latency.map_or(unit::NONE.to_owned(), unit::ms);
-    bar.set_length(snapshot.planned);
-    bar.set_position(snapshot.sent);
-    bar.set_message(format!("{} answered, {lost}, last {last}", unit::count(snapshot.received)));
 }
