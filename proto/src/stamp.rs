@@ -6,6 +6,7 @@
 //! Bytes past the base packet are the caller's, or those of [`tlv`].
 
 mod keys;
+mod layout;
 mod packet;
 pub mod recognise;
 pub mod sealed;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ANSWER_LEN_MIN, ErrorEstimate, OPEN_LEN, Timestamp, at, put};
+use super::{ANSWER_LEN_MIN, ErrorEstimate, OPEN_LEN, Timestamp, layout};
 
 /// A datagram or buffer is shorter than the packet that it should hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,22 +33,8 @@ impl SenderPacket {
     /// # Errors
     /// [`TooShort`] when `out` does not hold it; nothing is written then.
     pub fn encode(&self, out: &mut [u8]) -> Result<(), TooShort> {
-        let base = base_mut(out)?;
-        base.fill(0);
-        put(base, 0, &self.seq.to_be_bytes());
-        put(base, 4, &self.sent.0.to_be_bytes());
-        put(base, 12, &self.error.0.to_be_bytes());
-        put(base, 14, &self.ssid.to_be_bytes());
+        layout::write_probe(self, base_mut(out)?);
         Ok(())
-    }
-
-    pub(super) fn read(base: &[u8; OPEN_LEN]) -> Self {
-        Self {
-            seq: u32::from_be_bytes(at(base, 0)),
-            sent: Timestamp(u64::from_be_bytes(at(base, 4))),
-            error: ErrorEstimate(u16::from_be_bytes(at(base, 12))),
-            ssid: u16::from_be_bytes(at(base, 14)),
-        }
     }
 }
 
@@ -104,17 +90,7 @@ impl ReflectorPacket {
     /// # Errors
     /// [`TooShort`] when `out` does not hold it; nothing is written then.
     pub fn encode(&self, out: &mut [u8]) -> Result<(), TooShort> {
-        let base = base_mut(out)?;
-        base.fill(0);
-        put(base, 0, &self.seq.to_be_bytes());
-        put(base, 4, &self.sent.0.to_be_bytes());
-        put(base, 12, &self.error.0.to_be_bytes());
-        put(base, 14, &self.ssid.to_be_bytes());
-        put(base, 16, &self.received.0.to_be_bytes());
-        put(base, 24, &self.sender_seq.to_be_bytes());
-        put(base, 28, &self.sender_sent.0.to_be_bytes());
-        put(base, 36, &self.sender_error.0.to_be_bytes());
-        base[40] = self.sender_ttl;
+        layout::write_answer(self, base_mut(out)?);
         Ok(())
     }
 
@@ -122,20 +98,6 @@ impl ReflectorPacket {
     #[must_use]
     pub fn residence(&self) -> Option<Duration> {
         self.sent.since(self.received, self.error.format())
-    }
-
-    pub(super) fn read(base: &[u8; OPEN_LEN]) -> Self {
-        Self {
-            seq: u32::from_be_bytes(at(base, 0)),
-            sent: Timestamp(u64::from_be_bytes(at(base, 4))),
-            error: ErrorEstimate(u16::from_be_bytes(at(base, 12))),
-            ssid: u16::from_be_bytes(at(base, 14)),
-            received: Timestamp(u64::from_be_bytes(at(base, 16))),
-            sender_seq: u32::from_be_bytes(at(base, 24)),
-            sender_sent: Timestamp(u64::from_be_bytes(at(base, 28))),
-            sender_error: ErrorEstimate(u16::from_be_bytes(at(base, 36))),
-            sender_ttl: base[40],
-        }
     }
 }
 
@@ -167,9 +129,9 @@ impl Packet {
         let there = len.min(OPEN_LEN);
         base[..there].copy_from_slice(&datagram[..there]);
         if base[16..].iter().all(|byte| *byte == 0) {
-            Ok(Self::Sender(SenderPacket::read(&base)))
+            Ok(Self::Sender(layout::read_probe(&base)))
         } else {
-            Ok(Self::Reflector(ReflectorPacket::read(&base)))
+            Ok(Self::Reflector(layout::read_answer(&base)))
         }
     }
 }

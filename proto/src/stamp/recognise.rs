@@ -16,8 +16,8 @@
 use std::time::Duration;
 
 use super::{
-    ANSWER_LEN_MIN, ErrorEstimate, LIGHT_LEN, OPEN_LEN, ReflectorPacket, SEALED_LEN, SenderPacket,
-    Timestamp, at, sealed,
+    ANSWER_LEN_MIN, ErrorEstimate, LIGHT_LEN, OPEN_LEN, SEALED_LEN, SenderPacket, Timestamp, at,
+    layout,
 };
 
 /// How far the clock of a TWAMP-Light sender may be from the server's own. Any other payload reads
@@ -61,7 +61,7 @@ fn is_zero(bytes: &[u8]) -> bool {
 
 fn open_probe(datagram: &[u8]) -> Option<SenderPacket> {
     let base: &[u8; OPEN_LEN] = datagram.first_chunk()?;
-    let probe = SenderPacket::read(base);
+    let probe = layout::read_probe(base);
     (probe.error.is_valid() && is_zero(&base[16..])).then_some(probe)
 }
 
@@ -69,7 +69,7 @@ fn light_probe(datagram: &[u8], now: Duration) -> Option<SenderPacket> {
     let head: &[u8; LIGHT_LEN] = datagram.first_chunk()?;
     let mut base = [0; OPEN_LEN];
     base[..LIGHT_LEN].copy_from_slice(head);
-    let probe = SenderPacket::read(&base);
+    let probe = layout::read_probe(&base);
     let off_ns = probe.sent.nanos_since(now, probe.error.format()).unsigned_abs();
     let is_near = u128::from(off_ns) <= LIGHT_CLOCK_MAX.as_nanos();
     (probe.error.is_valid() && is_near).then_some(probe)
@@ -83,7 +83,7 @@ fn is_open_answer(datagram: &[u8]) -> bool {
     let mut base = [0; OPEN_LEN];
     let there = len.min(OPEN_LEN);
     base[..there].copy_from_slice(&datagram[..there]);
-    let answer = ReflectorPacket::read(&base);
+    let answer = layout::read_answer(&base);
     let ssid = answer.ssid.to_be_bytes();
     // Reflectors in the field put the session id where zeros should be.
     let is_stamp =
@@ -99,7 +99,7 @@ fn is_open_answer(datagram: &[u8]) -> bool {
 
 fn sealed_probe(datagram: &[u8]) -> Option<SenderPacket> {
     let base: &[u8; SEALED_LEN] = datagram.first_chunk()?;
-    let probe = sealed::read_probe(base);
+    let probe = layout::read_probe(base);
     let is_blank = is_zero(&base[4..16]) && is_zero(&base[28..96]);
     let is_dated = probe.sent != Timestamp::default() && probe.error.is_valid();
     (is_blank && is_dated).then_some(probe)
@@ -107,7 +107,7 @@ fn sealed_probe(datagram: &[u8]) -> Option<SenderPacket> {
 
 fn is_sealed_answer(datagram: &[u8]) -> bool {
     let Some(base) = datagram.first_chunk::<SEALED_LEN>() else { return false };
-    let answer = sealed::read_answer(base);
+    let answer = layout::read_answer(base);
     let ssid = answer.ssid.to_be_bytes();
     let blanks = [4..16, 28..32, 40..48, 52..64, 76..80, 81..96];
     let is_blank = blanks.into_iter().all(|range| is_zero(&base[range]))
@@ -124,7 +124,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::stamp::Key;
+    use crate::stamp::{Key, ReflectorPacket, sealed};
 
     const NOW: Duration = Duration::from_secs(1_800_000_000);
 

@@ -2,9 +2,7 @@
 //! HMAC-SHA-256 of the others, cut to 128 bits (§4.4).
 
 use super::keys::DIGEST_LEN;
-use super::{
-    ErrorEstimate, Key, ReflectorPacket, SEALED_LEN, SenderPacket, Timestamp, TooShort, at, put,
-};
+use super::{Key, ReflectorPacket, SEALED_LEN, SenderPacket, TooShort, at, layout, put};
 
 /// Where the digest begins, and what it is of ends.
 const DIGEST_AT: usize = SEALED_LEN - DIGEST_LEN;
@@ -15,11 +13,7 @@ const DIGEST_AT: usize = SEALED_LEN - DIGEST_LEN;
 /// [`TooShort`] when `out` does not hold it; nothing is written then.
 pub fn encode_probe(probe: &SenderPacket, out: &mut [u8], key: &Key) -> Result<(), TooShort> {
     let base = base_mut(out)?;
-    base.fill(0);
-    put(base, 0, &probe.seq.to_be_bytes());
-    put(base, 16, &probe.sent.0.to_be_bytes());
-    put(base, 24, &probe.error.0.to_be_bytes());
-    put(base, 26, &probe.ssid.to_be_bytes());
+    layout::write_probe(probe, base);
     seal(base, key);
     Ok(())
 }
@@ -30,16 +24,7 @@ pub fn encode_probe(probe: &SenderPacket, out: &mut [u8], key: &Key) -> Result<(
 /// [`TooShort`] when `out` does not hold it; nothing is written then.
 pub fn encode_answer(answer: &ReflectorPacket, out: &mut [u8], key: &Key) -> Result<(), TooShort> {
     let base = base_mut(out)?;
-    base.fill(0);
-    put(base, 0, &answer.seq.to_be_bytes());
-    put(base, 16, &answer.sent.0.to_be_bytes());
-    put(base, 24, &answer.error.0.to_be_bytes());
-    put(base, 26, &answer.ssid.to_be_bytes());
-    put(base, 32, &answer.received.0.to_be_bytes());
-    put(base, 48, &answer.sender_seq.to_be_bytes());
-    put(base, 64, &answer.sender_sent.0.to_be_bytes());
-    put(base, 72, &answer.sender_error.0.to_be_bytes());
-    base[80] = answer.sender_ttl;
+    layout::write_answer(answer, base);
     seal(base, key);
     Ok(())
 }
@@ -47,7 +32,8 @@ pub fn encode_answer(answer: &ReflectorPacket, out: &mut [u8], key: &Key) -> Res
 /// The answer that `datagram` begins with; `None` where it is too short or its digest is wrong.
 #[must_use]
 pub fn decode_answer(datagram: &[u8], key: &Key) -> Option<ReflectorPacket> {
-    is_genuine(datagram, key).then(|| datagram.first_chunk().map(read_answer)).flatten()
+    let base = datagram.first_chunk::<SEALED_LEN>().filter(|_| is_genuine(datagram, key))?;
+    Some(layout::read_answer(base))
 }
 
 /// Whether the base packet that `datagram` begins with has the digest that `key` gives it. Takes the
@@ -56,29 +42,6 @@ pub fn decode_answer(datagram: &[u8], key: &Key) -> Option<ReflectorPacket> {
 pub fn is_genuine(datagram: &[u8], key: &Key) -> bool {
     let Some(base) = datagram.first_chunk::<SEALED_LEN>() else { return false };
     key.verifies(&[&base[..DIGEST_AT]], &at(base, DIGEST_AT))
-}
-
-pub(super) fn read_probe(base: &[u8; SEALED_LEN]) -> SenderPacket {
-    SenderPacket {
-        seq: u32::from_be_bytes(at(base, 0)),
-        sent: Timestamp(u64::from_be_bytes(at(base, 16))),
-        error: ErrorEstimate(u16::from_be_bytes(at(base, 24))),
-        ssid: u16::from_be_bytes(at(base, 26)),
-    }
-}
-
-pub(super) fn read_answer(base: &[u8; SEALED_LEN]) -> ReflectorPacket {
-    ReflectorPacket {
-        seq: u32::from_be_bytes(at(base, 0)),
-        sent: Timestamp(u64::from_be_bytes(at(base, 16))),
-        error: ErrorEstimate(u16::from_be_bytes(at(base, 24))),
-        ssid: u16::from_be_bytes(at(base, 26)),
-        received: Timestamp(u64::from_be_bytes(at(base, 32))),
-        sender_seq: u32::from_be_bytes(at(base, 48)),
-        sender_sent: Timestamp(u64::from_be_bytes(at(base, 64))),
-        sender_error: ErrorEstimate(u16::from_be_bytes(at(base, 72))),
-        sender_ttl: base[80],
-    }
 }
 
 fn seal(base: &mut [u8; SEALED_LEN], key: &Key) {
@@ -94,6 +57,7 @@ fn base_mut(out: &mut [u8]) -> Result<&mut [u8; SEALED_LEN], TooShort> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stamp::{ErrorEstimate, Timestamp};
 
     const PROBE: SenderPacket = SenderPacket {
         seq: 0x0102_0304,
@@ -140,7 +104,7 @@ mod tests {
         ];
         assert_eq!(bytes, packet(&fields, PROBE_DIGEST));
         assert!(is_genuine(&bytes, &key()));
-        assert_eq!(read_probe(&bytes), PROBE);
+        assert_eq!(layout::read_probe(&bytes), PROBE);
     }
 
     #[test]
