@@ -46,8 +46,8 @@ fn a_hit_has_the_final_response_alone() {
 #[test]
 fn hints_are_for_the_client_whose_request_the_origin_has_seen() {
     let (gate, end) = (Gate::new(), Gate::new());
-    let reply = Reply::fresh("page").interim(hints("</mine>")).hold(&gate);
-    let origin = Origin::with("/", reply.wait(&end));
+    let reply = Reply::fresh("pa").interim(hints("</mine>")).hold(&gate);
+    let origin = Origin::with("/", reply.wait(&end).piece("ge"));
     let proxyd = Daemon::caching(origin.address()).start();
     let mut leader = Client::connect(proxyd.address("http"));
     leader.send("GET", "/", &[]).unwrap();
