@@ -23,7 +23,7 @@ const EVENTS_MAX: usize = 256;
 /// Datagrams read from one socket before the others get their turn.
 const BATCH_MAX: usize = 64;
 /// How long replies may wait to be read together…
-const GATHER_MAX: Duration = Duration::from_millis(4);
+const GATHER_MAX: Duration = Duration::from_millis(20);
 /// …and how much of a socket's buffer they may take meanwhile, bytes: a part of the least that a kernel grants.
 const GATHER_BYTES_MAX: usize = 64 << 10;
 /// A cancelled run waits for the replies on their way this many times the slowest so far…
