@@ -6,8 +6,8 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -17,14 +17,24 @@ use hyper::rt::{Sleep, Timer};
 use tokio::time;
 
 /// Until when one connection waits for a head. Clones are the same.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct HeadDeadline(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
-    /// Nothing while no head is waited for.
-    due: Mutex<Option<Instant>>,
+    /// When the connection began.
+    origin: Instant,
+    /// Nanoseconds from then to when a head is due; 0 while none is waited for.
+    due_ns: AtomicU64,
     is_over: AtomicBool,
+}
+
+impl Default for HeadDeadline {
+    fn default() -> Self {
+        let origin = time::Instant::now().into();
+        let (due_ns, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self(Arc::new(Shared { origin, due_ns, is_over }))
+    }
 }
 
 /// hyper's end: over when [`HeadDeadline::over`] has said so. That wakes the connection, which polls both.
@@ -38,7 +48,7 @@ impl HeadDeadline {
         loop {
             time::sleep_until(next.into()).await;
             let now = self.now();
-            let due = *self.due();
+            let due = self.due();
             next = match due {
                 Some(due) if due <= now => break,
                 Some(due) => due,
@@ -49,12 +59,15 @@ impl HeadDeadline {
     }
 
     fn set(&self, due: Option<Instant>) {
-        *self.due() = due;
+        let nanos = |due: Instant| due.saturating_duration_since(self.0.origin).as_nanos();
+        let due_ns = due.map_or(0, |due| u64::try_from(nanos(due)).unwrap_or(u64::MAX).max(1));
+        self.0.due_ns.store(due_ns, Relaxed);
         self.0.is_over.store(false, Relaxed);
     }
 
-    fn due(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.0.due.lock().unwrap_or_else(PoisonError::into_inner)
+    fn due(&self) -> Option<Instant> {
+        let due_ns = self.0.due_ns.load(Relaxed);
+        (due_ns > 0).then(|| self.0.origin + Duration::from_nanos(due_ns))
     }
 }
 
