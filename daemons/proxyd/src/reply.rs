@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use selat_core::{
     cache::{
         partial::Extent,
+        reason::HitReason,
         status::{CACHE_STATUS, CacheStatus},
         stored::StoredMeta,
     },
@@ -17,7 +18,11 @@ use selat_core::{
 
 use crate::{
     body::ReplyBody,
-    cache::{filling::Filling, heads, object::Object},
+    cache::{
+        filling::Filling,
+        heads::{self, Ages},
+        object::Object,
+    },
     proxy::NAME,
     request::Ask,
 };
@@ -68,13 +73,18 @@ impl Served {
     }
 
     /// The response, with its fields in place of what `spare` holds.
-    pub(crate) fn response(
-        self,
-        mut said: CacheStatus<'_>,
-        spare: HeaderMap,
-    ) -> Response<ReplyBody> {
+    pub(crate) fn response(self, said: CacheStatus<'_>, spare: HeaderMap) -> Response<ReplyBody> {
         let Self { object, form, is_head, now } = self;
-        let fields = heads::unpacked(object.meta.fields(), spare);
+        let (age, ttl) = (object.meta.age(now).as_secs(), object.meta.ttl_seconds(now));
+        let fields = if said == CacheStatus::of_hit(NAME, HitReason::Fresh) {
+            heads::of_hit(object.meta.fields(), Ages { age, ttl }, spare)
+        } else {
+            let mut fields = spare;
+            object.meta.fields().write_over(&mut fields);
+            fields.insert(header::AGE, age.into());
+            say(&mut fields, CacheStatus { ttl_seconds: Some(ttl), ..said });
+            fields
+        };
         let mut response = match form {
             Form::NotModified => not_modified(fields),
             Form::Whole => whole(&object, fields),
@@ -84,10 +94,6 @@ impl Served {
         if is_head {
             *response.body_mut() = ReplyBody::Empty;
         }
-        said.ttl_seconds = Some(object.meta.ttl_seconds(now));
-        let headers = response.headers_mut();
-        headers.insert(header::AGE, object.meta.age(now).as_secs().into());
-        say(headers, said);
         response
     }
 }
@@ -145,10 +151,7 @@ pub(crate) fn error(status: StatusCode, said: CacheStatus<'_>) -> Response<Reply
 
 /// Appends what this cache did (RFC 9211 §2: after the caches nearer to the origin).
 pub(crate) fn say(headers: &mut HeaderMap, said: CacheStatus<'_>) {
-    match headers.get_mut(CACHE_STATUS) {
-        Some(room) if room.is_empty() => *room = said.to_value(),
-        _ => drop(headers.append(CACHE_STATUS, said.to_value())),
-    }
+    headers.append(CACHE_STATUS, said.to_value());
 }
 
 /// What `Cache-Status` says of nothing in particular.
