@@ -114,11 +114,17 @@ fn who_may_do_neither_is_told_both_groups() {
         chown(proxyd.control_socket(), None, Some(DAEMON_GROUP)).unwrap();
         chown(status_of(&proxyd), None, Some(DAEMON_GROUP + 1)).unwrap();
     }
-    let refused = netctl.run(&["status", "proxyd"]);
-    assert_eq!(refused.code, 77, "{refused:?}");
-    assert!(refused.stderr.contains("you may not control proxyd"), "{refused:?}");
-    let groups = ["usermod -aG daemon", "or bin to look only"];
-    assert!(groups.iter().all(|group| refused.stderr.contains(group) == is_root), "{refused:?}");
+    let socket = proxyd.control_socket().to_str().unwrap();
+    for arguments in [&["status", "proxyd"], &["cache", "stats"]] {
+        let refused = netctl.run(arguments);
+        assert_eq!(refused.code, 77, "{refused:?}");
+        for said in ["you may not control proxyd", socket, "sudo"] {
+            assert!(refused.stderr.contains(said), "{said} in {refused:?}");
+        }
+        for group in ["usermod -aG daemon", "or bin to look only"] {
+            assert_eq!(refused.stderr.contains(group), is_root, "{group} in {refused:?}");
+        }
+    }
 }
 
 #[test]

@@ -1,17 +1,15 @@
 //! Restarts by a service manager, which a script in the place of systemctl plays.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, thread};
+use std::{path::Path, thread};
 
-use selat_tests::{Daemon, Netctl};
+use selat_tests::{Daemon, Netctl, install_script};
 
 /// `systemctl` in `directory`: says that each unit runs the process `main`, and ends that to restart it.
 fn service_manager(directory: &Path, main: u32) {
     let script = format!(
         "#!/bin/sh\ncase $1 in\nshow) echo {main} ;;\nrestart) kill {main} ;;\n*) exit 1 ;;\nesac\n"
     );
-    let path = directory.join("systemctl");
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    install_script(&directory.join("systemctl"), &script);
 }
 
 fn echo() -> selat_tests::Launcher {

@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::{TcpListener, UdpSocket},
-    os::unix::{fs::PermissionsExt, net::UnixListener},
+    os::unix::net::UnixListener,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -12,7 +12,7 @@ use std::{
 use rustix::process::Signal;
 use selat_tests::{
     Client, Daemon, Descriptor, Flow, Gate, Load, Netctl, Origin, Reply, Reuse, Service, Upstream,
-    binary,
+    binary, install_program, install_script,
 };
 
 const UPGRADES: usize = 20;
@@ -178,9 +178,7 @@ fn the_service_manager_hears_who_serves_and_keeps_what_is_left() {
 /// A program file that a test can replace.
 fn replaceable(directory: &std::path::Path) -> PathBuf {
     let file = directory.join("proxyd.program");
-    if fs::hard_link(binary("proxyd"), &file).is_err() {
-        fs::copy(binary("proxyd"), &file).unwrap();
-    }
+    install_program(binary("proxyd"), &file);
     file
 }
 
@@ -207,8 +205,7 @@ fn who_cannot_take_over_changes_nothing() {
     let working = programs.path().join("working");
     fs::rename(&file, &working).unwrap();
     refused("cannot start");
-    fs::write(&file, "#!/bin/sh\nexit 7\n").unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    install_script(&file, "#!/bin/sh\nexit 7\n");
     refused("exit status: 7");
     fs::rename(&working, &file).unwrap();
 

@@ -14,6 +14,7 @@ mod certificates;
 mod client;
 mod curl;
 mod daemon;
+mod executable;
 mod exposition;
 mod flow;
 mod gate;
@@ -41,6 +42,7 @@ pub use self::{
     client::{Client, ClientError, Head, Response},
     curl::{Fetched, curl, curl_get},
     daemon::{Daemon, Launcher},
+    executable::{install_program, install_script},
     exposition::Exposition,
     flow::Flow,
     gate::Gate,

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{Daemon, Terminal, binary};
+use crate::{Daemon, Terminal, binary, install_program};
 
 /// User and group without any rights, on every Linux.
 pub const NOBODY: u32 = 65_534;
@@ -74,7 +74,7 @@ impl Netctl {
     #[must_use]
     pub fn unprivileged(mut self, directory: &Path) -> Self {
         let copy = directory.join("netctl");
-        fs::copy(binary("netctl"), &copy).unwrap();
+        install_program(binary("netctl"), &copy);
         fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
         self.unprivileged = Some(copy);
         self

@@ -1,19 +1,12 @@
 //! Daemons that cannot be talked to: what was tried, where, what to do, and the exit code.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use netctl::Exit;
 
 use crate::daemon::{Daemon, Mood};
 use crate::ran::{Ran, assert_has, netctl};
-
-/// A user that owns nothing (Debian's `nobody`).
-const NOBODY: u32 = 65_534;
 
 fn stats(socket: &str) -> Ran {
     netctl(&["--proxyd", socket, "cache", "stats"])
@@ -46,34 +39,6 @@ fn a_file_that_is_no_socket_is_told_as_such() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let complaint = stats(file.path().to_str().unwrap()).complaint(Exit::Unreachable);
     assert_has(&complaint, &["is no socket", "--proxyd PATH"]);
-}
-
-#[test]
-fn a_socket_that_is_not_open_to_this_user_says_which_group_is() {
-    let daemon = Daemon::start(Mood::Well);
-    let directory = daemon.path().parent().unwrap().to_path_buf();
-    let program = directory.join("netctl");
-    fs::copy(env!("CARGO_BIN_EXE_netctl"), &program).unwrap();
-    fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
-    fs::set_permissions(daemon.path(), fs::Permissions::from_mode(0o000)).unwrap();
-    let mut command = Command::new(program);
-    command.args(["--proxyd", &daemon.socket(), "cache", "stats"]);
-    let is_root = fs::metadata("/proc/self").is_ok_and(|own| {
-        use std::os::unix::fs::MetadataExt;
-        own.uid() == 0
-    });
-    if is_root {
-        // Root may connect to anything, so somebody else has to try.
-        std::os::unix::fs::chown(daemon.path(), Some(0), Some(1)).unwrap();
-        command.uid(NOBODY).gid(NOBODY);
-    }
-    let output = command.output().unwrap();
-    assert_eq!(output.status.code(), Some(77), "{output:?}");
-    let complaint = String::from_utf8(output.stderr).unwrap();
-    assert_has(&complaint, &["you may not control proxyd", &daemon.socket(), "sudo"]);
-    if is_root {
-        assert_has(&complaint, &["group daemon", "usermod -aG daemon"]);
-    }
 }
 
 #[test]
