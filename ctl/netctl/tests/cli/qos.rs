@@ -287,7 +287,8 @@ fn requests_are_compared_by_errors_and_rate_and_a_threshold_needs_a_figure() {
 fn this_machine_is_measured_alone_or_beside_another_run() {
     let directory = tempfile::tempdir().unwrap();
     let kept = directory.path().join("state/floor.json").to_str().unwrap().to_owned();
-    let text = netctl(&["-o", "table", "qos", "calibrate", "--precise", "--floor", &kept]).text();
+    let text =
+        netctl(&["-o", "table", "qos", "calibrate", "--pace", "precise", "--floor", &kept]).text();
     assert_has(&text, &["UDP to this machine itself", "200 probes", "one way", "there, p50"]);
     let text = udp(&Echo::start(0), &["--calibrate"]).text();
     assert_has(&text, &["20 probes", "floor of this machine: round trip p50", "sent late by p50"]);
@@ -301,26 +302,29 @@ fn a_floor_that_was_kept_is_told_beside_runs_that_are_made_alike() {
         udp(&Echo::start(0), &[&["--floor", &kept][..], options].concat()).text()
     };
     assert!(!run(&[]).contains("floor of this machine"));
-    let calibrated = netctl(&["qos", "calibrate", "--precise", "--floor", &kept]);
+    let calibrated = netctl(&["qos", "calibrate", "--pace", "precise", "--floor", &kept]);
     assert_has(&calibrated.notes, &["kept the floor in", &kept]);
     let told = ["floor of this machine: round trip p50", "(measured less than a minute ago)"];
-    assert_has(&run(&["--precise"]), &told);
+    assert_has(&run(&["--pace", "precise"]), &told);
     assert!(!run(&[]).contains("floor of this machine"), "made at another pace");
     let document = fs::read_to_string(&kept).unwrap();
     let measured_at = document.split("measured_at\":\"").nth(1).unwrap().split('"').next().unwrap();
     for (old, told) in [("2001-01-01T00:00:00Z", false), (measured_at, true), ("yesterday", false)]
     {
         fs::write(&kept, document.replace(measured_at, old)).unwrap();
-        assert_eq!(run(&["--precise"]).contains("floor of this machine"), told, "{old}");
+        assert_eq!(run(&["--pace", "precise"]).contains("floor of this machine"), told, "{old}");
     }
 }
 
 #[test]
 fn a_flood_is_sent_at_once() {
-    let text = udp_of(&["--flood", "--count", "100", "--size", "64"]).text();
+    let text = udp_of(&["--pace", "flood", "--count", "100", "--size", "64"]).text();
     assert_has(&text, &["100 probes", "all 100 were answered"]);
-    let complaint = udp_of(&["--flood", "--rate", "5"]).complaint(Exit::Usage);
-    assert_has(&complaint, &["--flood", "--rate <PER_S>"]);
+    for contradiction in [["--rate", "5"], ["--voip", "g711"], ["--pattern", "poisson"]] {
+        let options = [&["--pace", "flood"], &contradiction[..]].concat();
+        let complaint = udp_of(&options).complaint(Exit::Usage);
+        assert_has(&complaint, &["--pace flood waits for nothing", contradiction[0]]);
+    }
 }
 
 #[test]

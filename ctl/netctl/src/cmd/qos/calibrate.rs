@@ -19,7 +19,7 @@ use crate::output::Output;
 const EXAMPLES: &str = "\
 Examples:
   netctl qos calibrate                    the floor under all that this machine measures
-  netctl qos calibrate --precise          how well deadlines can be kept
+  netctl qos calibrate --pace precise     how well deadlines can be kept
   netctl qos udp --calibrate              the same, beside a measurement
 
 The floor is kept, and told beside the figures of later tests that are made alike on this machine,

@@ -81,12 +81,24 @@ impl Call {
     }
 }
 
+/// How a sender waits for the time when a probe is due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Pacing {
+    /// Sleep: within some 50 µs, with little CPU time
+    #[default]
+    Eco,
+    /// Sleep, and spin the last 60 µs: within a microsecond
+    Precise,
+    /// Do not wait: as fast as the kernel takes them, many with one call
+    Flood,
+}
+
 /// How well times are kept and taken.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct Timing {
-    /// Keep deadlines within microseconds, at the price of CPU time
-    #[arg(long)]
-    precise: bool,
+    /// How deadlines are kept
+    #[arg(long, value_enum, value_name = "PACE", default_value_t)]
+    pace: Pacing,
     /// Take receive times in this process, not in the kernel, to see what that makes of them
     #[arg(long)]
     user_stamps: bool,
@@ -95,7 +107,11 @@ pub(super) struct Timing {
 impl Timing {
     /// How deadlines are kept.
     pub(super) fn pace(self) -> Pace {
-        if self.precise { Pace::Precise } else { Pace::Eco }
+        match self.pace {
+            Pacing::Eco => Pace::Eco,
+            Pacing::Precise => Pace::Precise,
+            Pacing::Flood => Pace::Flood,
+        }
     }
 
     /// Who takes the receive times.

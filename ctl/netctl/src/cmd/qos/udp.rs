@@ -19,8 +19,11 @@ use super::threshold::Unmet;
 use super::{REFLECTOR, REPLY_TIMEOUT, UDP_TARGET, address, calibrate, host_port};
 use crate::cli::Global;
 use crate::console::Console;
-use crate::exit::Exit;
+use crate::exit::{Exit, Misuse};
 use crate::output::Output;
+
+/// Probes a second where nothing else is asked for: those of a voice call.
+const RATE_PER_S: f64 = Call::RATE_PER_S;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,6 +31,7 @@ Examples:
   netctl qos udp --count 1000 --rate 500 --size 1200  video
   netctl qos udp --count 3000 --live                  a minute of it, on a live screen
   netctl qos udp --voip g729 --pattern poisson        a call, at random times
+  netctl qos udp --rate 1000 --pace precise           every millisecond, to the microsecond
   netctl qos udp 192.0.2.1:862 --mode twamp-light     a router's reflector
   netctl qos udp --auth-key-file stamp.keys           where websrvd has reflector_keys
   netctl qos udp --compare-direct                     what the relay costs
@@ -48,17 +52,14 @@ pub(crate) struct Args {
     /// Probes to send
     #[arg(long, value_name = "N", default_value = "100")]
     count: u32,
-    /// Probes a second
-    #[arg(long, value_name = "PER_S", default_value = "50")]
-    rate: f64,
+    /// Probes a second [default: 50]
+    #[arg(long, value_name = "PER_S")]
+    rate: Option<f64>,
     #[command(flatten)]
     spread: Spread,
     /// Imitate a call with this codec, and score it: sets rate and size
     #[arg(long, value_enum, value_name = "CODEC", conflicts_with_all = ["rate", "size"])]
     voip: Option<Call>,
-    /// Send as fast as the kernel takes them, many with one call
-    #[arg(long, conflicts_with_all = ["precise", "pattern", "rate", "voip"])]
-    flood: bool,
     #[command(flatten)]
     timing: Timing,
     /// Measure this machine first, for a second, and tell its floor beside the results
@@ -99,18 +100,13 @@ pub(super) async fn run(
     global: &Global,
     output: &mut Output<'_, '_>,
 ) -> anyhow::Result<Exit> {
-    let rate = args.voip.map_or(args.rate, |_| Call::RATE_PER_S);
     let plan = Plan {
         target: &args.target,
         clients: NonZeroU32::MIN,
-        schedule: if args.flood {
-            Schedule::burst(args.count)?
-        } else {
-            args.spread.schedule(args.count, rate)?
-        },
+        schedule: args.schedule()?,
         size: args.voip.map_or(args.packets.size, Call::size),
         timeout: global.timeout.unwrap_or(REPLY_TIMEOUT),
-        pace: if args.flood { Pace::Flood } else { args.timing.pace() },
+        pace: args.timing.pace(),
         stamps: args.timing.stamps(),
         straight: args.compare_direct.as_deref(),
         show: args.show.check(output.console)?,
@@ -128,6 +124,21 @@ pub(super) async fn run(
     measurement.conditions.extend(floor);
     let codec = args.voip.map_or(Codec::default(), Call::codec);
     args.ending.conclude(vec![measurement], codec, output)
+}
+
+impl Args {
+    /// When probes are due.
+    fn schedule(&self) -> anyhow::Result<Schedule> {
+        if self.timing.pace() == Pace::Flood {
+            if self.rate.is_some() || self.voip.is_some() || self.spread.is_given() {
+                let why = "--pace flood waits for nothing: leave out --rate, --voip and --pattern";
+                return Err(Misuse(why).into());
+            }
+            return Ok(Schedule::burst(self.count)?);
+        }
+        let rate = self.voip.map_or(self.rate, |_| Some(Call::RATE_PER_S));
+        Ok(self.spread.schedule(self.count, rate.unwrap_or(RATE_PER_S))?)
+    }
 }
 
 impl Plan<'_> {
