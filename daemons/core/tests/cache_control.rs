@@ -112,10 +112,27 @@ fn a_targeted_field_is_a_structured_dictionary_or_nothing() {
     assert_eq!(some.stale_if_error, Some(Delta::Seconds(5)));
     assert!(some.must_revalidate);
     assert_eq!(some.no_cache.fields(), ["a"]);
-    for line in ["max-age=(1 2)", "max-age", "no-store=5", "no-cache=5", "MAX-AGE=5", ",", ""] {
+    for line in ["MAX-AGE=5", "max-age=5, &", ",", ""] {
         assert_eq!(of(&format!("CDN-Cache-Control: {line}")), None, "{line}");
     }
     assert_eq!(of("Cache-Control: max-age=5"), None);
+}
+
+#[test]
+fn a_targeted_directive_of_the_wrong_type_does_not_do_away_with_the_others() {
+    let of = |value: &str| {
+        let headers = fields(&format!("CDN-Cache-Control: {value}"));
+        ResponseDirectives::targeted(&headers, &CDN_CACHE_CONTROL).expect("a dictionary")
+    };
+    for wrong in ["max-age=1.5", "max-age=\"5\"", "max-age=-1", "max-age", "max-age=(1 2)"] {
+        let directives = of(&format!("no-store, {wrong}"));
+        assert!(directives.no_store, "{wrong}");
+        assert_eq!(directives.max_age, Some(Delta::Invalid), "{wrong}");
+    }
+    assert!(of("no-store=5").no_store && of("no-store=()").no_store && !of("no-store=?0").no_store);
+    assert!(!of("public=5").public);
+    assert_eq!(of("private=5").private, Scope::Whole);
+    assert_eq!(of("private=(a)").private, Scope::Whole);
 }
 
 #[test]

@@ -198,7 +198,9 @@ fn a_targeted_field_speaks_alone_where_the_route_obeys_it() {
         ("CDN-Cache-Control: max-age=3600\nAge: 7200", false),
         ("CDN-Cache-Control: max-age=3600, &&&&&\nCache-Control: no-store", false),
         ("CDN-Cache-Control: max-age=\"3600\"\nCache-Control: no-store", false),
-        ("CDN-Cache-Control: max-age=-5\nCache-Control: max-age=3600", true),
+        ("CDN-Cache-Control: max-age=-5\nCache-Control: max-age=3600", false),
+        ("CDN-Cache-Control: no-store, max-age=1.5\nCache-Control: max-age=3600", false),
+        ("CDN-Cache-Control: max-age=3600, no-such=1.5\nCache-Control: no-store", true),
         ("CDN-Cache-Control:\nCache-Control: max-age=3600", true),
     ];
     for (response, reused) in rows {

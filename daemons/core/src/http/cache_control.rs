@@ -45,6 +45,14 @@ impl Delta {
         }
     }
 
+    /// A non-negative Integer of a structured field (RFC 8941 §3.3.1).
+    fn structured(item: &BareItem) -> Self {
+        let seconds = item.as_integer().and_then(|integer| u64::try_from(i64::from(integer)).ok());
+        let seconds =
+            seconds.map(|it| u32::try_from(it).unwrap_or(u32::MAX).min(DELTA_SECONDS_MAX));
+        seconds.map_or(Self::Invalid, Self::Seconds)
+    }
+
     fn record(slot: &mut Option<Self>, found: Self) {
         // RFC 9111 §4.2.1: with more than one value, use the first or consider the response stale.
         *slot = Some(match *slot {
@@ -133,8 +141,9 @@ impl ResponseDirectives {
 
     /// Reads a targeted field such as `CDN-Cache-Control`.
     ///
-    /// Returns `None` if the field is absent or empty, is no structured dictionary, or gives a
-    /// known directive a value of the wrong type; the field is then ignored (RFC 9213 §2.2).
+    /// Returns `None` if the field is absent, empty, or no structured dictionary; it is then ignored
+    /// (RFC 9213 §2.1). A directive with a value of the wrong type does not do away with the others: a
+    /// lifetime is then none, as in `Cache-Control`, what restricts does so, what permits does not.
     #[must_use]
     pub fn targeted(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
         let mut value = Vec::new();
@@ -150,7 +159,7 @@ impl ResponseDirectives {
         }
         let mut directives = Self::default();
         for (key, member) in &members {
-            directives.record_structured(key.as_str(), member)?;
+            directives.record_structured(key.as_str(), member);
         }
         Some(directives)
     }
@@ -165,33 +174,26 @@ impl ResponseDirectives {
         }
     }
 
-    fn record_structured(&mut self, name: &str, member: &ListEntry) -> Option<()> {
+    fn record_structured(&mut self, name: &str, member: &ListEntry) {
+        let permits = matches!(name, "public" | "immutable");
         let name = name.as_bytes();
-        let ListEntry::Item(item) = member else {
-            return if self.is_known(name) { None } else { Some(()) };
+        let item = match member {
+            ListEntry::Item(item) => Some(&item.bare_item),
+            ListEntry::InnerList(_) => None,
         };
-        let item = &item.bare_item;
         if let Some(flag) = self.flag(name) {
-            *flag = item.as_boolean()?;
+            *flag = item.and_then(BareItem::as_boolean).unwrap_or(!permits);
         } else if let Some(slot) = self.seconds(name) {
-            let seconds = i64::from(item.as_integer()?);
-            let seconds = u64::try_from(seconds).ok()?.min(u64::from(DELTA_SECONDS_MAX));
-            *slot = Some(Delta::Seconds(u32::try_from(seconds).ok()?));
+            *slot = Some(item.map_or(Delta::Invalid, Delta::structured));
         } else if let Some(scope) = self.scope(name) {
             *scope = match item {
-                BareItem::Boolean(true) => Scope::Whole,
-                BareItem::Boolean(false) => Scope::Absent,
-                BareItem::String(names) => {
+                Some(BareItem::Boolean(false)) => Scope::Absent,
+                Some(BareItem::String(names)) => {
                     field_names(names.as_str().as_bytes()).map_or(Scope::Whole, Scope::Fields)
                 }
-                _ => return None,
+                _ => Scope::Whole,
             };
         }
-        Some(())
-    }
-
-    fn is_known(&mut self, name: &[u8]) -> bool {
-        self.flag(name).is_some() || self.seconds(name).is_some() || self.scope(name).is_some()
     }
 
     fn flag(&mut self, name: &[u8]) -> Option<&mut bool> {
