@@ -148,6 +148,11 @@ fn a_key_holds_the_values_that_its_route_tells_requests_apart_by() {
     for (fields, rest) in [
         (&[][..], " cookie:lang cookie:plan header:x-country"),
         (&[("cookie", "a=1; lang=en;plan=")], " cookie:lang=en cookie:plan= header:x-country"),
+        // Some origins take the first, some the last, some leave out white space.
+        (
+            &[("cookie", "lang=en; lang=id"), ("cookie", "lang = fr")],
+            " cookie:lang=en,id,fr cookie:plan header:x-country",
+        ),
         (
             &[("cookie", "xlang=no; lang=e n,")],
             " cookie:lang=e%20n%2C cookie:plan header:x-country",

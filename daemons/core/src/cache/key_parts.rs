@@ -47,7 +47,7 @@ impl KeyParts {
         for name in &self.cookies {
             to.push_str(" cookie:");
             to.push_str(name);
-            push_values(to, cookie(request, name))?;
+            push_values(to, cookies(request, name))?;
         }
         for name in &self.headers {
             to.push_str(" header:");
@@ -58,13 +58,15 @@ impl KeyParts {
     }
 }
 
-/// The value of the first cookie with a name.
-fn cookie<'r>(request: &'r HeaderMap, name: &str) -> Option<&'r [u8]> {
+/// The values of the cookies with a name: of several, origins take the first or the last. White space around a
+/// name is none of it, since some origins leave it out.
+fn cookies<'r>(request: &'r HeaderMap, name: &str) -> impl Iterator<Item = &'r [u8]> {
     let lines = request.get_all(header::COOKIE).iter();
     let pairs = lines.flat_map(|line| line.as_bytes().split(|octet| *octet == b';'));
-    pairs.map(<[u8]>::trim_ascii).find_map(|pair| {
-        let rest = pair.strip_prefix(name.as_bytes())?;
-        rest.strip_prefix(b"=")
+    pairs.filter_map(move |pair| {
+        let at = pair.iter().position(|octet| *octet == b'=')?;
+        let is_it = pair[..at].trim_ascii() == name.as_bytes();
+        is_it.then(|| pair[at + 1..].trim_ascii())
     })
 }
 
