@@ -64,6 +64,51 @@ fn a_stale_response_is_served_while_it_is_fetched_once_in_the_background() {
 }
 
 #[test]
+fn what_the_origin_has_taken_back_is_not_served_again() {
+    let swr = "max-age=0, stale-while-revalidate=600, stale-if-error=600";
+    for (status, cache_control) in [(404, ""), (410, ""), (200, "no-store"), (302, "private")] {
+        let gone = Reply::status(status).header("cache-control", cache_control).piece("gone");
+        let origin = origin_that_turns(swr, gone);
+        let proxyd = Daemon::caching(origin.address()).start();
+        let mut client = Client::connect(proxyd.address("http"));
+        // The second is served what is stored, and the refresh finds that it is no more.
+        assert_eq!([get(&mut client, "/"), get(&mut client, "/")].map(|it| it.text()), ["old"; 2]);
+        wait_for_new(&mut client);
+        origin.on("/", Reply::status(503));
+        assert_eq!(get(&mut client, "/").status(), 503, "{status}");
+    }
+}
+
+#[test]
+fn a_failure_of_the_origin_takes_nothing_back() {
+    let swr = "max-age=0, stale-while-revalidate=600, stale-if-error=600";
+    for status in [429, 500, 503] {
+        let origin = origin_that_turns(swr, Reply::status(status));
+        let proxyd = Daemon::caching(origin.address()).start();
+        let mut client = Client::connect(proxyd.address("http"));
+        get(&mut client, "/");
+        let deadline = Instant::now() + PATIENCE;
+        while origin.count("/") < 4 {
+            assert_eq!(get(&mut client, "/").text(), "old", "{status}");
+            assert!(Instant::now() < deadline, "waited too long for more refreshes");
+        }
+    }
+}
+
+#[test]
+fn a_refresh_does_not_pass_on_what_the_client_wants_of_caches() {
+    let origin = origin_that_turns("max-age=0, stale-while-revalidate=600", Reply::fresh("new"));
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    get(&mut client, "/");
+    let wish = [("cache-control", "only-if-cached"), ("pragma", "no-cache")];
+    assert_eq!(client.request("GET", "/", &wish).unwrap().text(), "old");
+    origin.wait_for_requests("/", 2);
+    let refresh = &origin.requests("/")[1];
+    assert_eq!([refresh.header("cache-control"), refresh.header("pragma")], ["", ""]);
+}
+
+#[test]
 fn a_part_that_is_asked_for_refreshes_all_of_a_stale_response() {
     let origin = origin_that_turns("max-age=0, stale-while-revalidate=600", Reply::fresh("newer"));
     let proxyd = Daemon::caching(origin.address()).start();

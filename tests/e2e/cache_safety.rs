@@ -46,6 +46,51 @@ fn a_response_that_its_validation_makes_private_is_for_one_client() {
 }
 
 #[test]
+fn what_the_origin_does_not_hear_tells_no_responses_apart() {
+    let origin = Origin::start();
+    for (path, field) in
+        [("/own", "origin"), ("/proto", "x-forwarded-proto"), ("/client", "x-forwarded-for")]
+    {
+        origin.on_request(path, move |request| {
+            Reply::fresh(format!("for {:?}", request.header(field))).header("vary", field)
+        });
+    }
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    // The origin answers without the field what the client sent with it.
+    let hidden = [("origin", "https://app"), ("connection", "Origin")];
+    assert_eq!(client.request("GET", "/own", &hidden).unwrap().text(), "for \"\"");
+    let said = client.request("GET", "/own", &hidden[..1]).unwrap();
+    assert_eq!(said.text(), "for \"https://app\"");
+    // The proxy states the scheme itself, whatever a client says.
+    for scheme in ["https", "http", "x"] {
+        let asked = client.request("GET", "/proto", &[("x-forwarded-proto", scheme)]).unwrap();
+        assert_eq!(asked.text(), "for \"http\"");
+    }
+    assert_eq!(origin.count("/proto"), 1);
+    // And the client, so that one's page is not another's.
+    for times in 1..=2 {
+        assert_eq!(client.get("/client").unwrap().text(), "for \"127.0.0.1\"");
+        assert_eq!(origin.count("/client"), times);
+    }
+}
+
+#[test]
+fn fields_that_are_private_are_the_clients_whose_request_is_validated() {
+    let origin = Origin::with("/", stale("page").header("etag", "\"a\""));
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    client.get("/").unwrap();
+    let confirmed = Reply::status(304).header("cache-control", "max-age=60, private=\"x-mine\"");
+    origin.on("/", confirmed.header("x-mine", "alice"));
+    let alice = client.get("/").unwrap();
+    assert_eq!((alice.status(), alice.header("x-mine").as_str()), (200, "alice"));
+    let other = client.get("/").unwrap();
+    assert!(other.header("cache-status").contains("hit"), "{other:?}");
+    assert_eq!(other.header("x-mine"), "");
+}
+
+#[test]
 fn the_content_of_a_get_poisons_nothing() {
     let origin = Origin::with("/", Reply::fresh("made of the content"));
     let proxyd = Daemon::caching(origin.address()).start();

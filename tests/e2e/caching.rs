@@ -1,6 +1,6 @@
 //! What the cache keeps, what it must not, and what it says of it.
 
-use selat_tests::{Client, Daemon, Origin, Reply, Response, System};
+use selat_tests::{Client, Daemon, Netctl, Origin, Reply, Response, System};
 
 fn get(client: &mut Client, path: &str, headers: &[(&str, &str)]) -> Response {
     client.request("GET", path, headers).unwrap()
@@ -160,7 +160,27 @@ fn conditions_and_ranges_are_answered_from_the_cache() {
     assert_eq!(get(&mut client, "/", &[("if-none-match", "\"v1\"")]).status(), 304);
     let part = get(&mut client, "/", &[("range", "bytes=2-4")]);
     assert_eq!((part.status(), part.text().as_str()), (206, "234"));
+    // An error is not to be taken for the page that it is about.
+    let beyond = get(&mut client, "/", &[("range", "bytes=10-")]);
+    assert_eq!((beyond.status(), beyond.header("content-range").as_str()), (416, "bytes */10"));
+    for field in ["cache-control", "etag", "age"] {
+        assert_eq!(beyond.header(field), "", "{field}");
+    }
     assert_eq!(origin.count("/"), 1);
+}
+
+#[test]
+fn a_head_that_differs_has_what_is_stored_validated() {
+    let origin = Origin::with("/", Reply::fresh("old").header("etag", "\"v1\""));
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    get(&mut client, "/", &[]);
+    origin.on("/", Reply::fresh("new").header("etag", "\"v2\""));
+    client.request("HEAD", "/", &[("cache-control", "no-cache")]).unwrap();
+    let explained = Netctl::new().proxyd(&proxyd).json(&["cache", "explain", &proxyd.url("/")]);
+    assert_eq!(explained["reason"], "head_differed", "{explained}");
+    assert_eq!(get(&mut client, "/", &[]).text(), "new");
+    assert_eq!(origin.requests("/")[2].header("if-none-match"), "\"v1\"");
 }
 
 #[test]
@@ -181,7 +201,7 @@ fn the_cache_stays_within_its_memory() {
         origin.on(&format!("/{number}"), Reply::fresh(&body));
     }
     let proxyd = Daemon::caching(origin.address()).args(["--cache-memory", "4MiB"]).start();
-    let netctl = selat_tests::Netctl::new().proxyd(&proxyd);
+    let netctl = Netctl::new().proxyd(&proxyd);
     let mut client = Client::connect(proxyd.address("http"));
     for number in 0..32 {
         assert_eq!(get(&mut client, &format!("/{number}"), &[]).body, body);
@@ -249,7 +269,7 @@ fn parameters_that_do_not_tell_resources_apart_are_left_out() {
         assert_eq!((response.text().as_str(), is_hit(&response)), ("/?a=1&b=2", hit), "{path}");
     }
     // An operator names it the same way.
-    let netctl = selat_tests::Netctl::new().proxyd(&proxyd);
+    let netctl = Netctl::new().proxyd(&proxyd);
     let purged = netctl.json(&["cache", "purge", &proxyd.url("/?utm_source=ad&b=2&a=1")]);
     assert_eq!(purged["purged_count"].as_u64(), Some(1), "{purged}");
 }

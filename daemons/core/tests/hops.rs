@@ -3,7 +3,7 @@
 mod story;
 
 use http::Version;
-use selat_core::http::hop_by_hop::{strip_request, strip_response};
+use selat_core::http::hop_by_hop::{strip_listed, strip_request, strip_response};
 use selat_core::http::via::{self, HOPS_MAX};
 use story::fields;
 
@@ -16,6 +16,17 @@ fn fields_of_the_connection_stay_behind() {
     );
     strip_request(&mut request);
     assert_eq!(request, fields("X-Three: 3\nHost: a"));
+}
+
+#[test]
+fn what_only_connection_makes_a_field_of_this_hop_goes_first() {
+    let mut request =
+        fields("Connection: Keep-Alive, X-One, upgrade, host\nX-One: 1\nUpgrade: x\nHost: a");
+    strip_listed(&mut request);
+    let left = "Connection: Keep-Alive, X-One, upgrade, host\nUpgrade: x\nHost: a";
+    assert_eq!(request, fields(left));
+    strip_listed(&mut request);
+    assert_eq!(request, fields(left));
 }
 
 #[test]

@@ -212,16 +212,39 @@ fn s_maxage_forbids_stale_responses_unless_the_operator_reads_it_otherwise() {
 fn a_soft_purge_makes_stale_and_keeps_the_grace() {
     let headers = HeaderMap::new();
     let request = RequestHead { method: &Method::GET, headers: &headers };
-    let purged = |response: &str| {
+    let purged = |response: &str, seconds| {
         let story = Story::ok(response);
         let mut meta = story.stored();
-        meta.mark_stale();
-        assert!(!meta.is_fresh(at(1.0)));
-        lookup(request, [&meta], at(1.0), &story.options)
+        meta.mark_stale(RevalidateReason::Purged, at(1.0));
+        assert!(!meta.is_fresh(at(1.0)) && meta.ttl_seconds(at(seconds)) <= 0);
+        lookup(request, [&meta], at(seconds), &story.options)
     };
-    assert_eq!(asks(&purged("Cache-Control: max-age=60")), RevalidateReason::Purged);
-    let graceful = purged("Cache-Control: max-age=60, stale-while-revalidate=5");
-    assert_eq!(hit(&graceful), HitReason::WhileRevalidate);
+    assert_eq!(asks(&purged("Cache-Control: max-age=60", 1.0)), RevalidateReason::Purged);
+    let graceful = "Cache-Control: max-age=60, stale-while-revalidate=5";
+    assert_eq!(hit(&purged(graceful, 5.5)), HitReason::WhileRevalidate);
+    // The grace is one from the purge on, not from the end of a freshness that is over.
+    assert_eq!(asks(&purged(graceful, 6.5)), RevalidateReason::Purged);
+}
+
+#[test]
+fn who_asks_for_an_age_has_not_agreed_to_anything_stale() {
+    let story = Story::ok("Cache-Control: max-age=1, stale-while-revalidate=60\nETag: \"a\"");
+    assert_eq!(hit(&story.then("", 1.5)), HitReason::WhileRevalidate);
+    let asked = story.then("Cache-Control: max-age=60", 1.5);
+    assert_eq!(asks(&asked), RevalidateReason::ClientMaxAge);
+    let both = story.then("Cache-Control: max-age=60, max-stale=5", 1.5);
+    assert_eq!(hit(&both), HitReason::MaxStale);
+}
+
+#[test]
+fn what_is_wanted_from_a_cache_or_not_at_all_is_never_asked_of_the_origin() {
+    let story = Story::ok("Cache-Control: max-age=60\nETag: \"a\"");
+    for also in ["If-Match: \"a\"", "Content-Length: 3", "Connection: upgrade\nUpgrade: x"] {
+        let decision = story.then(&format!("Cache-Control: only-if-cached\n{also}"), 1.0);
+        assert_eq!(decision, Decision::GatewayTimeout, "{also}");
+    }
+    let write = story.then_by(&Method::POST, "Cache-Control: only-if-cached", 1.0);
+    assert_eq!(write, Decision::Pass(PassReason::Method));
 }
 
 #[test]
@@ -360,10 +383,30 @@ fn a_response_to_head_renews_or_spoils_the_stored_get() {
     assert_eq!(meta.fresh_for(at(10.0)), Duration::from_secs(60));
     assert_eq!(headers.get("a"), fields("A: 2").get("a"));
     assert_eq!(headers.get("b"), fields("B: 1").get("b"));
-    for head in ["ETag: \"b\"", "ETag: \"a\"\nContent-Length: 6", "Content-Length: 5"] {
+    // What it does not say is no contradiction.
+    for head in ["Content-Length: 5", "ETag: \"a\"", ""] {
+        let outcome = update(200, head).0;
+        assert!(matches!(outcome, HeadUpdate::Updated(_)), "{head}: {outcome:?}");
+    }
+    for head in ["ETag: \"b\"", "ETag: \"a\"\nContent-Length: 6", "Content-Length: 6"] {
         assert_eq!(update(200, head).0, HeadUpdate::Stale, "{head}");
     }
     assert_eq!(update(410, "ETag: \"a\"").0, HeadUpdate::Unaffected);
+}
+
+#[test]
+fn a_response_to_head_tells_of_stored_parts_too() {
+    let part =
+        "Cache-Control: max-age=60\nETag: \"a\"\nContent-Range: bytes 0-4/10\nContent-Length: 5";
+    let update = |head: &str| {
+        let story = Story::answered(206, part);
+        let answer = Story::answered(200, head).to("HEAD", "http://example.com/");
+        let mut headers = story.stored_fields();
+        freshened_by_head(&story.stored(), &mut headers, &answer.exchange(), &answer.options)
+    };
+    assert!(matches!(update("ETag: \"a\"\nContent-Length: 10"), HeadUpdate::Updated(_)));
+    assert_eq!(update("ETag: \"a\"\nContent-Length: 5"), HeadUpdate::Stale);
+    assert_eq!(update("ETag: \"b\"\nContent-Length: 10"), HeadUpdate::Stale);
 }
 
 #[test]

@@ -19,6 +19,12 @@ fn check(rows: &[(&str, &str, &str, bool)]) {
 }
 
 #[test]
+fn what_varies_on_who_the_proxy_says_asks_is_for_that_client_alone() {
+    let vary = Vary::of(&fields("Vary: Foo, X-Forwarded-For"), &fields("X-Forwarded-For: 1"));
+    assert_eq!(vary, Vary::Anything);
+}
+
+#[test]
 fn every_selecting_field_must_agree() {
     check(&[
         ("", "Foo: 1", "Foo: 2", true),

@@ -1,6 +1,6 @@
 //! A request's way to its answer.
 //!
-//! 1. Read the target and find its route.
+//! 1. Leave out what the origin will not hear, read the target and find its route.
 //! 2. Refuse what no origin should see: no target, a loop.
 //! 3. Look up what is stored for the key, and let the policy decide: serve, validate, fetch, or pass.
 //! 4. Answer at once where nothing has to be waited for; else in a future of its own.
@@ -35,6 +35,7 @@ use crate::{
     body::{ReplyBody, RequestBody},
     cache::{object::Object, store::Resource},
     fetch::{self, Stored, Why},
+    forward::distrust,
     own,
     proxy::{NAME, Proxy, hop},
     purge,
@@ -74,7 +75,7 @@ enum Wait {
 enum Found {
     Nothing,
     Unconfirmed(Arc<Object>),
-    Part(Arc<Object>, RangeSpec, Option<HeaderValue>),
+    Part(Arc<Object>, RangeSpec, HeaderValue),
 }
 
 impl Found {
@@ -82,7 +83,7 @@ impl Found {
         match self {
             Self::Nothing => Stored::Nothing,
             Self::Unconfirmed(object) => Stored::Unconfirmed(object),
-            Self::Part(object, range, if_range) => Stored::Part(object, *range, if_range.as_ref()),
+            Self::Part(object, range, if_range) => Stored::Part(object, *range, if_range),
         }
     }
 }
@@ -109,6 +110,7 @@ pub(crate) fn answer(
     let started = Instant::now();
     let (mut head, body) = request.into_parts();
     announce_content(&mut head, &body);
+    distrust(&mut head.headers);
     let routes = proxy.routes.load();
     let (next, route) = match Target::of(&head.uri, &head.headers, false) {
         _ if own::is_for_server(&head) => (Next::Send((own::options(), Verdict::Refused)), None),
@@ -254,7 +256,7 @@ impl Waiting {
 impl Wait {
     async fn answer(self, ask: &Ask<'_>, body: Incoming) -> Reply {
         match self {
-            Self::Purge => (purge::method::answer(ask).await, Verdict::Purged),
+            Self::Purge => purge::method::answer(ask).await,
             Self::Pass(reason) => {
                 fetch::passed(ask, reason, RequestBody::of(body, ask.route.body_timeout)).await
             }

@@ -17,7 +17,7 @@ use selat_core::{
         hit_for_miss::HitForMiss,
         invalidate::invalidated,
         policy::{Decision, lookup},
-        reason::{PassReason, StoreRefusal},
+        reason::{PassReason, RevalidateReason, StoreRefusal},
         status::CacheStatus,
         storage::{Exchange, Storability, storable},
         stored::{StoredMeta, prepare, withheld},
@@ -235,6 +235,7 @@ fn confirm(
     );
     let said = CacheStatus { forward_status: Some(304), stored: kept, ..why.said() };
     let mut response = reply::from_object(ask, &object, SystemTime::now(), said);
+    response.headers_mut().extend(withheld(&fetched.head.headers, &ask.route.options));
     // A cookie that was not stored with it is for this client.
     if !object.meta.fields().contains(&header::SET_COOKIE) {
         for cookie in fetched.head.headers.get_all(header::SET_COOKIE) {
@@ -286,6 +287,11 @@ fn take_in(
         }
         Storability::Pass(refusal) => refusal,
     };
+    let is_error = fetched.head.status.is_server_error();
+    if why.asks_whether() && refusal.is_of_resource() && !is_error {
+        // RFC 9111 §4.3.3: the origin has answered anew; what was stored is no longer what it has.
+        ask.proxy.store.drop_variant(ask.key(), ticket, &ask.head.headers);
+    }
     remember(ask, why, ticket, &fetched, refusal);
     land(permit.as_ref(), || Landing::NotShared);
     (pass_on(ask, why, fetched, refusal), why.verdict())
@@ -392,21 +398,20 @@ fn freshen(ask: &Ask<'_>, ticket: Ticket, fetched: &Fetched) {
     let key = ask.key();
     let Some(resource) = ask.proxy.store.peek(key.as_str()) else { return };
     let request = &ask.head.headers;
-    let selected = resource.variants().iter().find(|object| object.meta.vary().matches(request));
-    let Some(stored) = selected else { return };
-    let mut headers = stored.meta.fields().to_map();
-    let exchange = exchange(ask, fetched);
-    let meta = match freshened_by_head(&stored.meta, &mut headers, &exchange, &ask.route.options) {
-        HeadUpdate::Updated(meta) => *meta,
-        HeadUpdate::Stale => {
-            let mut meta = stored.meta.clone();
-            meta.mark_stale();
-            meta
-        }
-        HeadUpdate::Unaffected => return,
-    };
-    let object = Arc::new(updated(stored, meta, headers, fetched));
-    ask.proxy.store.update(key, ticket, stored, &object);
+    let selected = |object: &&Arc<Object>| object.meta.vary().matches(request);
+    for stored in resource.variants().iter().filter(selected) {
+        let mut headers = stored.meta.fields().to_map();
+        let exchange = exchange(ask, fetched);
+        let update = freshened_by_head(&stored.meta, &mut headers, &exchange, &ask.route.options);
+        let object = match update {
+            HeadUpdate::Updated(meta) => updated(stored, *meta, headers, fetched),
+            HeadUpdate::Stale => {
+                stored.marked_stale(RevalidateReason::HeadDiffered, fetched.times.response)
+            }
+            HeadUpdate::Unaffected => continue,
+        };
+        ask.proxy.store.update(key, ticket, stored, &Arc::new(object));
+    }
 }
 
 fn exchange<'a>(ask: &Ask<'a>, fetched: &'a Fetched) -> Exchange<'a> {

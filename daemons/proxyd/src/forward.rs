@@ -62,7 +62,17 @@ pub(crate) enum Asking {
     /// These conditions go in place of them.
     Whether(Conditions),
     /// This range goes in place of them, under this `If-Range`.
-    Missing(RangeSpec, Option<HeaderValue>),
+    Missing(RangeSpec, HeaderValue),
+}
+
+/// Removes what a client says and its origin will not hear, before anything is decided: neither a key nor `Vary` may
+/// tell responses apart by it, or one that was made without would be stored for those who say it.
+pub(crate) fn distrust(headers: &mut HeaderMap) {
+    hop_by_hop::strip_listed(headers);
+    // Nearly all that is there is told from these by its first letter.
+    fields::remove_where(headers, |name| {
+        name.as_str().starts_with(['f', 'x']) && UNTRUSTED.contains(name)
+    });
 }
 
 /// The request for the origin.
@@ -125,19 +135,16 @@ fn strip_conditions(headers: &mut HeaderMap) {
     }
 }
 
-fn ask_for_range(headers: &mut HeaderMap, range: RangeSpec, if_range: Option<HeaderValue>) {
+fn ask_for_range(headers: &mut HeaderMap, range: RangeSpec, if_range: HeaderValue) {
     conditional::strip(headers);
     // A range is written in digits and a few signs.
     if let Ok(range) = HeaderValue::try_from(range.to_string()) {
         headers.insert(header::RANGE, range);
     }
-    if let Some(if_range) = if_range {
-        headers.insert(header::IF_RANGE, if_range);
-    }
+    headers.insert(header::IF_RANGE, if_range);
 }
 
 fn say_who_asks(headers: &mut HeaderMap, ask: &Ask<'_>) {
-    fields::remove_where(headers, |name| UNTRUSTED.contains(name));
     if let Ok(authority) = HeaderValue::try_from(ask.target.normalised_authority()) {
         headers.insert(header::HOST, authority.clone());
         headers.insert(X_FORWARDED_HOST, authority);

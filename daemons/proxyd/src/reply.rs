@@ -11,7 +11,7 @@ use selat_core::{
         stored::StoredMeta,
     },
     http::{
-        conditional,
+        conditional, fields,
         range::{ByteRange, Resolved, unsatisfied_content_range},
     },
 };
@@ -36,6 +36,9 @@ const CONTENT_FIELDS: [HeaderName; 6] = [
     header::CONTENT_TYPE,
     header::TRANSFER_ENCODING,
 ];
+
+/// Fields of a stored response that say nothing of its representation.
+const MESSAGE_FIELDS: [HeaderName; 4] = [header::DATE, header::SERVER, header::VIA, CACHE_STATUS];
 
 /// A response from the store, in the form that the client asked for.
 pub(crate) fn from_object(
@@ -236,11 +239,15 @@ fn not_modified(mut fields: HeaderMap) -> Response<ReplyBody> {
     response
 }
 
-fn unsatisfiable(stored: HeaderMap, length: u64) -> Response<ReplyBody> {
-    let mut response = not_modified(stored);
+/// Of the fields of a stored response, an error in its place has those of the message alone: with the freshness and
+/// the validators of the representation, a cache on the way might take it for that.
+fn unsatisfiable(mut fields: HeaderMap, length: u64) -> Response<ReplyBody> {
+    fields::remove_where(&mut fields, |name| !MESSAGE_FIELDS.contains(name));
+    let mut response = Response::new(ReplyBody::Empty);
     *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
     if let Ok(value) = HeaderValue::try_from(unsatisfied_content_range(length)) {
-        response.headers_mut().insert(header::CONTENT_RANGE, value);
+        fields.insert(header::CONTENT_RANGE, value);
     }
+    *response.headers_mut() = fields;
     response
 }

@@ -60,7 +60,7 @@ pub(crate) enum Verdict {
     Replaced(RevalidateReason),
     /// Forwarded.
     Passed(PassReason),
-    /// Purged, or refused to.
+    /// Purged.
     Purged,
     /// Answered by the daemon itself.
     Refused,
@@ -154,11 +154,14 @@ pub(crate) fn refresh(ask: &Ask<'_>, object: &Arc<Object>) {
     });
 }
 
-/// A request for all of what this one is served a part or the head of.
+/// A request for all of what this one is served a part or the head of. What the client wishes of caches is not
+/// what this one wishes of those further on.
 fn refreshing(head: &request::Parts) -> request::Parts {
     let mut head = head.clone();
     head.method = Method::GET;
-    head.headers.remove(header::RANGE);
+    for name in [header::RANGE, header::CACHE_CONTROL, header::PRAGMA] {
+        head.headers.remove(name);
+    }
     conditional::strip(&mut head.headers);
     head
 }

@@ -61,7 +61,8 @@ impl HitForMiss {
 
 impl StoreRefusal {
     /// Whether it says something of the resource, and so of its next response: not of one request, nor of a moment.
-    const fn is_of_resource(self) -> bool {
+    #[must_use]
+    pub const fn is_of_resource(self) -> bool {
         match self {
             Self::NoStore
             | Self::Private

@@ -38,9 +38,8 @@ pub enum Decision {
         which: usize,
         /// The `Range` to ask for.
         range: RangeSpec,
-        /// The `If-Range` to ask with. Without one, only a 200 will do: nothing shows that a 206
-        /// is of the same representation.
-        if_range: Option<HeaderValue>,
+        /// The `If-Range` to ask with: what shows that both are of one representation.
+        if_range: HeaderValue,
     },
     /// Ask the origin; nothing stored answers the request.
     Fetch(MissReason),
@@ -108,23 +107,21 @@ pub fn lookup<'a>(
         return Decision::Pass(PassReason::Configured);
     }
     let is_plain = request.is_plain();
-    if let Some(reason) = bypass(request, is_plain) {
-        return Decision::Pass(reason);
-    }
     let asked = match options.client_directives {
         ClientDirectives::Obey if !is_plain => RequestDirectives::of(request.headers),
         ClientDirectives::Obey | ClientDirectives::Ignore => RequestDirectives::default(),
     };
-    let decision = if asked.no_store {
-        Decision::Pass(PassReason::NoStore)
-    } else {
-        match select(request, is_plain, candidates) {
+    let decision = match bypass(request, is_plain) {
+        Some(reason) => Decision::Pass(reason),
+        None if asked.no_store => Decision::Pass(PassReason::NoStore),
+        None => match select(request, is_plain, candidates) {
             Ok(selected) => decide(&selected, request.method, asked, now, options),
             Err(reason) => Decision::Fetch(reason),
-        }
+        },
     };
-    // RFC 9111 §5.2.1.7.
-    if asked.only_if_cached && !matches!(decision, Decision::Serve(_)) {
+    // RFC 9111 §5.2.1.7. What a cache could never answer is not a question to it.
+    let is_asked = decision != Decision::Pass(PassReason::Method);
+    if asked.only_if_cached && is_asked && !matches!(decision, Decision::Serve(_)) {
         return Decision::GatewayTimeout;
     }
     decision
@@ -204,8 +201,12 @@ fn decide(
         (Err(reason), Coverage::Covered) if meta.extent() == Extent::Whole => {
             Decision::Revalidate { which, reason, conditions: meta.conditions() }
         }
+        // RFC 9110 §15.3.7.3: parts are combined by a strong validator, or not at all.
         (Ok(HitReason::Fresh), Coverage::Lacks(range)) if *method == Method::GET => {
-            Decision::Complete { which, range, if_range: meta.strong_validator() }
+            match meta.strong_validator() {
+                Some(if_range) => Decision::Complete { which, range, if_range },
+                None => Decision::Fetch(MissReason::Partial),
+            }
         }
         _ => Decision::Fetch(MissReason::Partial),
     }
@@ -255,9 +256,15 @@ fn judge_stale(
     if asked.min_fresh.is_some() {
         return Err(RevalidateReason::ClientMinFresh);
     }
+    // RFC 9111 §5.2.1.1: nor has one that asks for an age, unless it says so.
+    if asked.max_age.is_some() && asked.max_stale.is_none() {
+        return Err(RevalidateReason::ClientMaxAge);
+    }
     let stale_for = meta.stale_for(now);
-    // RFC 9111 §5.2.1.2; an operator's soft purge is not for clients to overrule.
-    if !meta.purged && asked.max_stale.is_some_and(|max_stale| stale_for <= seconds(max_stale)) {
+    // RFC 9111 §5.2.1.2; what an operator or the origin marked stale is not for clients to overrule.
+    let marked = meta.marked();
+    if marked.is_none() && asked.max_stale.is_some_and(|max_stale| stale_for <= seconds(max_stale))
+    {
         return Ok(HitReason::MaxStale);
     }
     let (window, reason) = match meta.stale_while_revalidate() {
@@ -267,7 +274,7 @@ fn judge_stale(
     if stale_for < window {
         return Ok(reason);
     }
-    Err(if meta.purged { RevalidateReason::Purged } else { RevalidateReason::Stale })
+    Err(marked.unwrap_or(RevalidateReason::Stale))
 }
 
 fn seconds(delta: u32) -> Duration {

@@ -102,6 +102,8 @@ reasons! {
             "The origin wants it validated before every use.";
         Purged, "soft_purged", "RFC 9111 §4.2.4",
             "An operator marked it stale.";
+        HeadDiffered, "head_differed", "RFC 9111 §4.3.5",
+            "A response to HEAD said that it is another now.";
         ClientNoCache, "client_no_cache", "RFC 9111 §5.2.1.4",
             "The client wants it validated.";
         ClientMaxAge, "client_max_age", "RFC 9111 §5.2.1.1",

@@ -69,7 +69,8 @@ impl From<RevalidateReason> for Forward {
             RevalidateReason::Stale
             | RevalidateReason::MustRevalidate
             | RevalidateReason::NoCache
-            | RevalidateReason::Purged => Self::Stale,
+            | RevalidateReason::Purged
+            | RevalidateReason::HeadDiffered => Self::Stale,
             RevalidateReason::ClientNoCache
             | RevalidateReason::ClientMaxAge
             | RevalidateReason::ClientMinFresh => Self::Request,

@@ -11,7 +11,7 @@ use super::fields::Fields;
 use super::freshness::{Directives, Lifetime, LifetimeSource, Times, initial_age, lifetime};
 use super::options::{PolicyOptions, SMaxageStale};
 use super::partial::Extent;
-use super::reason::StoreRefusal;
+use super::reason::{RevalidateReason, StoreRefusal};
 use super::vary::Vary;
 use crate::http::cache_control::{Delta, Scope};
 use crate::http::conditional::{self, EntityTag, Validators};
@@ -40,7 +40,16 @@ pub struct StoredMeta {
     status: StatusCode,
     lifetime_source: LifetimeSource,
     pub(crate) no_cache: bool,
-    pub(crate) purged: bool,
+    marked: Option<Mark>,
+}
+
+/// That it counts as stale before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    /// How old it was when it was marked.
+    age: Span,
+    /// Why it is validated from then on.
+    reason: RevalidateReason,
 }
 
 /// The fields that it is validated by.
@@ -88,7 +97,7 @@ impl StoredMeta {
             status,
             lifetime_source: lifetime.source,
             no_cache: directives.response.no_cache == Scope::Whole,
-            purged: false,
+            marked: None,
         }
     }
 
@@ -130,16 +139,22 @@ impl StoredMeta {
     /// How much longer it is fresh at `now`; zero if it is stale or marked stale.
     #[must_use]
     pub fn fresh_for(&self, now: SystemTime) -> Duration {
-        if self.purged {
+        if self.marked.is_some() {
             return Duration::ZERO;
         }
         self.lifetime().duration.saturating_sub(self.age(now))
     }
 
-    /// For how long it has been stale at `now`; zero if it is fresh.
+    /// For how long it has been stale at `now`, or marked so; zero if it is fresh.
     #[must_use]
     pub fn stale_for(&self, now: SystemTime) -> Duration {
-        self.age(now).saturating_sub(self.lifetime().duration)
+        self.age(now).saturating_sub(self.fresh_until())
+    }
+
+    /// The age at which it is no longer fresh.
+    fn fresh_until(&self) -> Duration {
+        let lifetime = self.lifetime().duration;
+        self.marked.map_or(lifetime, |mark| lifetime.min(mark.age.into()))
     }
 
     /// The time to live that `Cache-Status` states: negative once stale, in seconds
@@ -147,13 +162,13 @@ impl StoredMeta {
     #[must_use]
     pub fn ttl_seconds(&self, now: SystemTime) -> i64 {
         let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-        seconds(self.lifetime().duration).saturating_sub(seconds(self.age(now)))
+        seconds(self.fresh_until()).saturating_sub(seconds(self.age(now)))
     }
 
     /// Whether a response of this age is fresh (RFC 9111 §4.2) and not marked stale.
     #[must_use]
     pub fn is_fresh(&self, now: SystemTime) -> bool {
-        !self.purged && self.lifetime().duration > self.age(now)
+        self.marked.is_none() && self.lifetime().duration > self.age(now)
     }
 
     /// When its head was received, or last updated by a validation.
@@ -307,10 +322,16 @@ impl StoredMeta {
         }
     }
 
-    /// Marks it stale, as a soft purge does: it is validated before it is next served, or served
-    /// stale where that is allowed.
-    pub fn mark_stale(&mut self) {
-        self.purged = true;
+    /// Marks it stale from `now` on: it is validated before it is next served, for this `reason`, or
+    /// served stale as long as that is allowed. A mark that it has stays.
+    pub fn mark_stale(&mut self, reason: RevalidateReason, now: SystemTime) {
+        let age = self.age(now).into();
+        self.marked.get_or_insert(Mark { age, reason });
+    }
+
+    /// Why it was marked stale, if it was.
+    pub(crate) fn marked(&self) -> Option<RevalidateReason> {
+        self.marked.map(|mark| mark.reason)
     }
 
     /// Whether it has a use beyond the request that brought it: it is fresh for a while, can be

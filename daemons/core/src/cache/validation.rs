@@ -7,6 +7,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::freshness::Directives;
 use super::options::PolicyOptions;
+use super::partial::Extent;
 use super::storage::{Exchange, Storability, storable};
 use super::stored::{StoredMeta, prepare};
 use crate::http::conditional::EntityTag;
@@ -75,17 +76,14 @@ pub fn freshened_by_head(
     options: &PolicyOptions,
 ) -> HeadUpdate {
     let response = exchange.response;
-    if response.status != StatusCode::OK || stored.status() != StatusCode::OK {
+    let is_page = matches!(stored.status(), StatusCode::OK | StatusCode::PARTIAL_CONTENT);
+    if response.status != StatusCode::OK || !is_page {
         return HeadUpdate::Unaffected;
     }
-    // §4.3.5: validators, and the length if given, must match those of the stored response.
-    let length = header::CONTENT_LENGTH;
-    let same_length = match (headers.get(&length), response.headers.get(&length)) {
-        (Some(old), Some(new)) => old == new,
-        _ => true,
-    };
-    let same_etag = response.headers.get(header::ETAG).map(HeaderValue::as_bytes) == stored.etag();
-    if !same_length || !same_etag || !is_of(response.headers, stored) {
+    // §4.3.5: the validators and the length, as far as they were received, must match those of the stored response.
+    let (old, new) = (complete_length(stored, headers), length(response.headers));
+    let same_length = old.is_none() || new.is_none() || old == new;
+    if !same_length || !is_of(response.headers, stored) {
         return HeadUpdate::Stale;
     }
     match update(stored, headers, exchange, options) {
@@ -98,15 +96,33 @@ pub fn freshened_by_head(
 /// stored response.
 fn is_of(answer: &HeaderMap, stored: &StoredMeta) -> bool {
     if let Some(etag) = answer.get(header::ETAG) {
-        // Tags that are not well formed still say the same if they are the same octets.
-        return match (EntityTag::parse(etag.as_bytes()), stored.entity_tag()) {
-            (Some(new), Some(old)) => new.weak_eq(old),
-            _ => stored.etag() == Some(etag.as_bytes()),
-        };
+        return is_same_tag(etag, stored);
     }
     match (date::field(answer, &header::LAST_MODIFIED), stored.modified()) {
         (Some(new), Some(old)) => new == old,
         _ => true,
+    }
+}
+
+/// Tags are compared weakly also where a 304 brings a strong one: nginx weakens that of a page which it compresses,
+/// and not that of the 304.
+fn is_same_tag(etag: &HeaderValue, stored: &StoredMeta) -> bool {
+    match (EntityTag::parse(etag.as_bytes()), stored.entity_tag()) {
+        (Some(new), Some(old)) => new.weak_eq(old),
+        // Tags that are not well formed still say the same if they are the same octets.
+        _ => stored.etag() == Some(etag.as_bytes()),
+    }
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The length of the representation that is stored or that a part is stored of, as far as it is known.
+fn complete_length(stored: &StoredMeta, headers: &HeaderMap) -> Option<u64> {
+    match stored.extent() {
+        Extent::Whole => length(headers),
+        Extent::Part(part) => part.complete_length,
     }
 }
 

@@ -13,6 +13,9 @@ pub const FIELDS_MAX: usize = 32;
 /// octet by octet, since comparing sets takes time that grows with the square.
 pub const PREFERENCES_MAX: usize = 64;
 
+/// Each client's own, as the proxy states it: the origin has never seen what the client says.
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
 /// What a stored response varies on, with the values of the request that it answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Vary {
@@ -43,7 +46,7 @@ impl Vary {
             // RFC 9110 §12.5.5: a list with "*" in any place varies on anything. So does one that
             // cannot be read.
             let Ok(name) = HeaderName::from_bytes(member) else { return Self::Anything };
-            if member == b"*" || names.len() == FIELDS_MAX {
+            if member == b"*" || name == X_FORWARDED_FOR || names.len() == FIELDS_MAX {
                 return Self::Anything;
             }
             if !names.contains(&name) {

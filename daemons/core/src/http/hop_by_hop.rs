@@ -53,6 +53,22 @@ pub fn strip_request(headers: &mut HeaderMap) {
     }
 }
 
+/// Removes the fields of a request that `Connection` alone makes this hop's, so that nothing is decided by what the
+/// origin will not see. Those that are of one hop anyway stay until [`strip_request`].
+pub fn strip_listed(headers: &mut HeaderMap) {
+    let usual = |value: &HeaderValue| {
+        [&b"keep-alive"[..], b"close"].iter().any(|one| value.as_bytes().eq_ignore_ascii_case(one))
+    };
+    if headers.get_all(header::CONNECTION).iter().all(usual) {
+        return;
+    }
+    let mut listed = listed(headers);
+    listed.retain(|name| !is_of_one_hop(name));
+    for name in listed {
+        headers.remove(name);
+    }
+}
+
 /// Removes what must be neither forwarded nor stored from a response.
 pub fn strip_response(headers: &mut HeaderMap) {
     strip(headers);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::{HeaderMap, StatusCode, header};
-use selat_core::cache::stored::StoredMeta;
+use selat_core::cache::{reason::RevalidateReason, stored::StoredMeta};
 
 use super::{content::Content, tags::Tags};
 
@@ -63,10 +63,10 @@ impl Object {
         own as u64 + self.content.memory_bytes() + self.tags.memory_bytes()
     }
 
-    /// The same, marked stale by a soft purge.
-    pub(crate) fn marked_stale(&self) -> Self {
+    /// The same, marked stale.
+    pub(crate) fn marked_stale(&self, reason: RevalidateReason, now: SystemTime) -> Self {
         let mut meta = self.meta.clone();
-        meta.mark_stale();
+        meta.mark_stale(reason, now);
         Self {
             meta,
             content: self.content.clone(),

@@ -21,7 +21,11 @@ use quick_cache::{
     Lifecycle, OptionsBuilder, Weighter,
     sync::{Cache, EntryAction, EntryResult},
 };
-use selat_core::cache::{key::CacheKey, partial::are_apart, reason::StoreRefusal};
+use selat_core::cache::{
+    key::CacheKey,
+    partial::are_apart,
+    reason::{RevalidateReason, StoreRefusal},
+};
 use smallvec::SmallVec;
 
 use super::{
@@ -304,7 +308,8 @@ impl Store {
                 .partition(|object| selection.matches(key, &object.tags));
             counted.set(purged(key, resource, &meant));
             if mode == PurgeMode::MarkStale {
-                kept = resource.variants().iter().map(|object| stale(object, &meant)).collect();
+                let now = SystemTime::now();
+                kept = resource.variants().iter().map(|one| stale(one, &meant, now)).collect();
             }
             Resource::of(kept)
         };
@@ -423,9 +428,9 @@ fn purged(key: &CacheKey, resource: &Resource, meant: &[Arc<Object>]) -> Purged 
 }
 
 /// `object` marked stale if it is `meant`.
-fn stale(object: &Arc<Object>, meant: &[Arc<Object>]) -> Arc<Object> {
+fn stale(object: &Arc<Object>, meant: &[Arc<Object>], now: SystemTime) -> Arc<Object> {
     if meant.iter().any(|one| Arc::ptr_eq(one, object)) {
-        Arc::new(object.marked_stale())
+        Arc::new(object.marked_stale(RevalidateReason::Purged, now))
     } else {
         Arc::clone(object)
     }

@@ -15,7 +15,7 @@ use crate::{
     network::Network,
     proxy::NAME,
     reply,
-    request::Ask,
+    request::{Ask, Reply, Verdict},
 };
 
 /// Whether the request is such a one.
@@ -25,7 +25,7 @@ pub(crate) fn is_purge(ask: &Ask<'_>) -> bool {
 
 /// Answers it: 200 with the count as JSON, 403 where the client may not, 501 where nobody may, 503 where too much
 /// waits to be done. It is an order like any other, carried out and logged in one place.
-pub(crate) async fn answer(ask: &Ask<'_>) -> Response<ReplyBody> {
+pub(crate) async fn answer(ask: &Ask<'_>) -> Reply {
     match refusal(&ask.route.purge_allow, ask.client.ip()) {
         Some((status, detail)) => refuse(status, detail),
         None => purge(ask).await,
@@ -40,7 +40,7 @@ fn refusal(allow: &[Network], client: std::net::IpAddr) -> Option<(StatusCode, &
     (!allowed).then_some((StatusCode::FORBIDDEN, "not_in_purge_allow"))
 }
 
-fn refuse(status: StatusCode, detail: &str) -> Response<ReplyBody> {
+fn refuse(status: StatusCode, detail: &str) -> Reply {
     let said = CacheStatus { cache: NAME, detail: Some(detail), ..CacheStatus::default() };
     let mut response = reply::error(status, said);
     let hint = match status {
@@ -52,13 +52,13 @@ fn refuse(status: StatusCode, detail: &str) -> Response<ReplyBody> {
     };
     *response.body_mut() = ReplyBody::text(hint);
     response.headers_mut().insert(header::CONTENT_TYPE, TEXT);
-    response
+    (response, Verdict::Refused)
 }
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-async fn purge(ask: &Ask<'_>) -> Response<ReplyBody> {
+async fn purge(ask: &Ask<'_>) -> Reply {
     let purge = Purge { selection: Selection::resource(&ask.base_key()), mode: PurgeMode::Remove };
     let Ok(purged) = ask.proxy.order(Actor::Client(ask.client), purge).await else {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "no_order");
@@ -69,5 +69,5 @@ async fn purge(ask: &Ask<'_>) -> Response<ReplyBody> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, JSON);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    (response, Verdict::Purged)
 }
