@@ -193,7 +193,7 @@ fn what_a_route_stores_survives_a_reload_as_long_as_its_name_stays() {
     assert!(changes.contains("route.old.path: "), "{changes}");
     assert!(is_hit(&mut client, "/img/a", &[]) && is_hit(&mut client, "/", &[]));
     assert!(!is_hit(&mut client, "/old/a", &[]), "it is the default route's now");
-    let line = proxyd.process().wait_for_log("selection=everything of route old");
+    let line = proxyd.process().wait_for_log("selection=what no request finds any more");
     assert!(line.contains("actor=reload") && line.contains("variants=1"), "{line}");
     let stats = netctl.json(&["cache", "stats", "--route", "old"]);
     assert_eq!((&stats["stores"], &stats["entries"]), (&json!(1), &json!(0)), "it stays counted");
@@ -201,6 +201,37 @@ fn what_a_route_stores_survives_a_reload_as_long_as_its_name_stays() {
     let refused = netctl.run(&["reload", "proxyd"]);
     assert!(refused.code != 0 && refused.stderr.contains("route.images.path"), "{refused:?}");
     assert!(is_hit(&mut client, "/img/a", &[]), "the one before serves on");
+}
+
+#[test]
+fn what_a_reload_gives_to_another_route_does_not_come_back_with_the_first() {
+    let origin = Origin::start();
+    for path in ["/img/a", "/b?x=1"] {
+        origin.on(path, Reply::fresh("old"));
+    }
+    let address = origin.address();
+    let config = |routes: &str| {
+        format!("http = \"127.0.0.1:0\"\norigin = \"http://{address}\"\nudp = []\n{routes}")
+    };
+    let (one, other) =
+        (config(""), config("cache.query_drop = [\"x\"]\n[route.images]\npath = \"/img/\"\n"));
+    let proxyd = Daemon::proxyd().config(&one).start();
+    let netctl = Netctl::new().proxyd(&proxyd);
+    let mut client = Client::connect(proxyd.address("http"));
+    for path in ["/img/a", "/b?x=1", "/"] {
+        client.get(path).unwrap();
+    }
+    proxyd.rewrite_config(&other);
+    let _ = netctl.text(&["reload", "proxyd"]);
+    let line = proxyd.process().wait_for_log("selection=what no request finds any more");
+    assert!(line.contains("variants=2"), "{line}");
+    origin.on("/img/a", Reply::fresh("new"));
+    origin.on("/b?x=1", Reply::fresh("new"));
+    proxyd.rewrite_config(&one);
+    let _ = netctl.text(&["reload", "proxyd"]);
+    for path in ["/img/a", "/b?x=1"] {
+        assert_eq!(get(&mut client, path, &[]).0, "new", "{path}");
+    }
 }
 
 const PHONE: (&str, &str) = ("user-agent", "Mozilla/5.0 (iPhone) Mobile/15E148");

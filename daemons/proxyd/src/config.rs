@@ -119,6 +119,13 @@ impl Config {
         }
     }
 
+    /// Whether every URL has the same key by both.
+    pub(crate) fn keys_as(&self, other: &Self) -> bool {
+        let own = self.routes.iter().map(RouteConfig::addressing);
+        self.cache.query == other.cache.query
+            && own.eq(other.routes.iter().map(RouteConfig::addressing))
+    }
+
     /// What no key can know alone.
     fn check(&self, layers: &mut Layers<'_>) {
         let listens = |relays: &[Forwarding]| -> Vec<SocketAddr> {

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 use selat_core::{
     cache::{
         key::CacheKey,
@@ -152,6 +152,14 @@ impl Routes {
         let route = self.of(target);
         let query = route.query(target);
         route.base_key(&Target { query: query.as_deref(), ..*target })
+    }
+
+    /// Whether a request could have a key with this base.
+    pub(crate) fn reach(&self, key: &CacheKey) -> bool {
+        let Ok(uri) = Uri::try_from(key.uri()) else { return false };
+        let headers = HeaderMap::new();
+        let target = Target::of(&uri, &headers, false);
+        target.is_ok_and(|target| self.base_key(&target).as_str() == key.base())
     }
 
     /// The route of this name.

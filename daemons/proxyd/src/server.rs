@@ -113,17 +113,15 @@ fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>
 }
 
 impl<S> Server<S> {
-    /// Puts other routes in force. What is stored for one that is gone goes with it; what is stored for the others
-    /// stays.
+    /// Puts other routes in force. What is stored under a key that no request has any more goes; what requests still
+    /// find stays.
     fn reroute(&self, next: &Config) {
         let proxy = &self.front.proxy;
-        let before = proxy.routes.load_full();
-        let routes = Routes::new(next, &proxy.ledger, Some(&before));
-        let is_gone = |name: &&Arc<str>| routes.named(name).is_none();
-        let gone: Vec<_> = before.names().filter(is_gone).cloned().collect();
-        proxy.routes.store(Arc::new(routes));
-        for name in gone {
-            let selection = Selection::all().within(&name);
+        let routes = Routes::new(next, &proxy.ledger, Some(&proxy.routes.load()));
+        let routes = Arc::new(routes);
+        proxy.routes.store(Arc::clone(&routes));
+        if !self.config.keys_as(next) {
+            let selection = Selection::unreachable(routes);
             let purge = Purge { selection, mode: PurgeMode::Remove };
             purge::spawn(proxy, purge, "reload", |_| ());
         }

@@ -88,7 +88,9 @@ impl Index {
             Which::Resource(base) => return self.next_of(base, cursor),
             Which::Tag(tag) => self.next_tagged(tag, cursor),
             Which::Prefix(prefix) => self.next_from(route, prefix, cursor),
-            Which::All | Which::Pattern(_) => self.next_from(route, "", cursor),
+            Which::All | Which::Pattern(_) | Which::Unreachable(_) => {
+                self.next_from(route, "", cursor)
+            }
         }?;
         found.retain(|key| selection.may_match(key));
         Some(found)

@@ -1,12 +1,13 @@
 //! Which stored responses are meant: one question with the same answer for what is stored and for
 //! what is still on its way.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use regex::{Regex, RegexBuilder};
 use selat_core::cache::key::CacheKey;
 
 use super::tags::{Tag, Tags};
+use crate::route::Routes;
 
 /// Octets of a pattern.
 const PATTERN_BYTES_MAX: usize = 4 << 10;
@@ -35,6 +36,8 @@ pub(crate) enum Which {
     Tag(Tag),
     /// Those whose URL the pattern finds itself in. The time that takes grows linearly with the URL.
     Pattern(Regex),
+    /// Those under keys that no request has by these routes.
+    Unreachable(Arc<Routes>),
 }
 
 impl From<Which> for Selection {
@@ -78,6 +81,11 @@ impl Selection {
         Ok(Which::Pattern(regex).into())
     }
 
+    /// What no request finds by these routes: it was stored by others.
+    pub(crate) fn unreachable(routes: Arc<Routes>) -> Self {
+        Which::Unreachable(routes).into()
+    }
+
     /// Of these only those of one route.
     pub(crate) fn within(self, route: &str) -> Self {
         Self { route: Some(route.into()), ..self }
@@ -96,8 +104,10 @@ impl Selection {
     /// What can be remembered and asked by requests: the same, or more.
     pub(super) fn cheapened(&self) -> Self {
         match self.which {
-            // A compiled pattern may be large, and no request is to run one.
-            Which::Pattern(_) => Self { route: self.route.clone(), which: Which::All },
+            // A compiled pattern may be large, and no request is to run one. Routes hold what they lead to.
+            Which::Pattern(_) | Which::Unreachable(_) => {
+                Self { route: self.route.clone(), which: Which::All }
+            }
             _ => self.clone(),
         }
     }
@@ -111,6 +121,7 @@ impl Selection {
                 Which::Resource(base) => base.as_str() == key.base(),
                 Which::Prefix(prefix) => key.uri().starts_with(&**prefix),
                 Which::Pattern(pattern) => pattern.is_match(key.uri()),
+                Which::Unreachable(routes) => !routes.reach(key),
             }
     }
 
@@ -132,6 +143,7 @@ impl fmt::Display for Selection {
             Which::Prefix(prefix) => write!(f, "prefix {}", prefix.escape_debug()),
             Which::Tag(tag) => write!(f, "tag {}", tag.escape_debug()),
             Which::Pattern(pattern) => write!(f, "pattern {}", pattern.as_str().escape_debug()),
+            Which::Unreachable(_) => f.write_str("what no request finds any more"),
         }?;
         match &self.route {
             Some(route) => write!(f, " of route {}", route.escape_debug()),

@@ -53,6 +53,11 @@ impl RouteConfig {
             .collect()
     }
 
+    /// What says which requests it takes, and under which keys.
+    pub(super) fn addressing(&self) -> impl PartialEq + use<'_> {
+        (&self.name, &self.hosts, &self.paths, &self.cache.query)
+    }
+
     /// What no key can know alone.
     pub(super) fn check(routes: &[Self], memory_bytes: u64, layers: &mut Layers<'_>) {
         let mut taken = RouteTable::default();
