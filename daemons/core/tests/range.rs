@@ -107,7 +107,7 @@ fn a_part_that_begins_or_ends_the_whole_is_completed() {
         let story = Story::answered(206, &format!("{fresh} {range}"));
         match story.then_by(method, "", 1.0) {
             Decision::Complete { range, if_range, .. } => {
-                assert_eq!(if_range, "\"a\"");
+                assert_eq!(if_range.expect("a strong validator"), "\"a\"");
                 Some(range.to_string())
             }
             _ => None,
@@ -118,9 +118,6 @@ fn a_part_that_begins_or_ends_the_whole_is_completed() {
     assert_eq!(completes("5-9/10", &Method::GET).as_deref(), Some("bytes=0-4"));
     assert_eq!(completes("3-5/10", &Method::GET), None);
     assert_eq!(completes("0-4/10", &Method::HEAD), None);
-    let weak = "Cache-Control: max-age=60\nETag: W/\"a\"\nContent-Range: bytes 0-4/10";
-    let decision = Story::answered(206, weak).then("", 1.0);
-    assert_eq!(decision, Decision::Fetch(MissReason::Partial), "nothing shows what the rest is of");
 }
 
 #[test]

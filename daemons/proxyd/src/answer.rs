@@ -75,7 +75,7 @@ enum Wait {
 enum Found {
     Nothing,
     Unconfirmed(Arc<Object>),
-    Part(Arc<Object>, RangeSpec, HeaderValue),
+    Part(Arc<Object>, RangeSpec, Option<HeaderValue>),
 }
 
 impl Found {
@@ -83,7 +83,7 @@ impl Found {
         match self {
             Self::Nothing => Stored::Nothing,
             Self::Unconfirmed(object) => Stored::Unconfirmed(object),
-            Self::Part(object, range, if_range) => Stored::Part(object, *range, if_range),
+            Self::Part(object, range, if_range) => Stored::Part(object, *range, if_range.as_ref()),
         }
     }
 }

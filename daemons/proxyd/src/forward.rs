@@ -62,7 +62,7 @@ pub(crate) enum Asking {
     /// These conditions go in place of them.
     Whether(Conditions),
     /// This range goes in place of them, under this `If-Range`.
-    Missing(RangeSpec, HeaderValue),
+    Missing(RangeSpec, Option<HeaderValue>),
 }
 
 /// Removes what a client says and its origin will not hear, before anything is decided: neither a key nor `Vary` may
@@ -135,13 +135,15 @@ fn strip_conditions(headers: &mut HeaderMap) {
     }
 }
 
-fn ask_for_range(headers: &mut HeaderMap, range: RangeSpec, if_range: HeaderValue) {
+fn ask_for_range(headers: &mut HeaderMap, range: RangeSpec, if_range: Option<HeaderValue>) {
     conditional::strip(headers);
     // A range is written in digits and a few signs.
     if let Ok(range) = HeaderValue::try_from(range.to_string()) {
         headers.insert(header::RANGE, range);
     }
-    headers.insert(header::IF_RANGE, if_range);
+    if let Some(if_range) = if_range {
+        headers.insert(header::IF_RANGE, if_range);
+    }
 }
 
 fn say_who_asks(headers: &mut HeaderMap, ask: &Ask<'_>) {

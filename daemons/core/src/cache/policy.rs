@@ -38,8 +38,9 @@ pub enum Decision {
         which: usize,
         /// The `Range` to ask for.
         range: RangeSpec,
-        /// The `If-Range` to ask with: what shows that both are of one representation.
-        if_range: HeaderValue,
+        /// The `If-Range` to ask with. Without one, only a 200 will do: nothing shows that a 206
+        /// is of the same representation.
+        if_range: Option<HeaderValue>,
     },
     /// Ask the origin; nothing stored answers the request.
     Fetch(MissReason),
@@ -201,12 +202,8 @@ fn decide(
         (Err(reason), Coverage::Covered) if meta.extent() == Extent::Whole => {
             Decision::Revalidate { which, reason, conditions: meta.conditions() }
         }
-        // RFC 9110 §15.3.7.3: parts are combined by a strong validator, or not at all.
         (Ok(HitReason::Fresh), Coverage::Lacks(range)) if *method == Method::GET => {
-            match meta.strong_validator() {
-                Some(if_range) => Decision::Complete { which, range, if_range },
-                None => Decision::Fetch(MissReason::Partial),
-            }
+            Decision::Complete { which, range, if_range: meta.strong_validator() }
         }
         _ => Decision::Fetch(MissReason::Partial),
     }

@@ -79,7 +79,7 @@ pub(crate) enum Stored<'a> {
     /// A response that has to be confirmed, and that is the way out where the origin fails.
     Unconfirmed(&'a Arc<Object>),
     /// A part that lacks one range, to be asked for with this `If-Range`.
-    Part(&'a Arc<Object>, RangeSpec, &'a HeaderValue),
+    Part(&'a Arc<Object>, RangeSpec, Option<&'a HeaderValue>),
 }
 
 impl<'a> Stored<'a> {
@@ -88,7 +88,7 @@ impl<'a> Stored<'a> {
             Self::Unconfirmed(object) if !object.meta.conditions().is_empty() => {
                 Asking::Whether(object.meta.conditions())
             }
-            Self::Part(_, range, if_range) => Asking::Missing(range, if_range.clone()),
+            Self::Part(_, range, if_range) => Asking::Missing(range, if_range.cloned()),
             _ if *method == Method::GET => Asking::Unconditionally,
             _ => Asking::AsAsked,
         }
