@@ -1,6 +1,6 @@
 //! What one client sends or gets must not reach another through the cache.
 
-use selat_tests::{Client, Daemon, Gate, Netctl, Origin, Reply};
+use selat_tests::{Client, Daemon, Gate, Netctl, Origin, Reply, curl};
 
 /// A reply that is stored, and stale as soon as it is.
 fn stale(body: &str) -> Reply {
@@ -88,6 +88,43 @@ fn fields_that_are_private_are_the_clients_whose_request_is_validated() {
     let other = client.get("/").unwrap();
     assert!(other.header("cache-status").contains("hit"), "{other:?}");
     assert_eq!(other.header("x-mine"), "");
+}
+
+#[test]
+fn what_one_client_is_told_takes_nothing_from_the_others() {
+    let origin = Origin::start();
+    origin.on_request("/", |request| match request.header("x-who").as_str() {
+        "" => Reply::fresh("page").header("etag", "\"a\""),
+        "member" => Reply::status(200).header("cache-control", "private").piece("mine"),
+        "banned" => Reply::status(403).header("cache-control", "no-store"),
+        _ => Reply::status(304),
+    });
+    let proxyd = Daemon::caching(origin.address()).start();
+    let mut client = Client::connect(proxyd.address("http"));
+    client.get("/").unwrap();
+    let reload = ("cache-control", "no-cache");
+    for fields in [
+        vec![("x-who", "member"), ("cache-control", "max-age=0")],
+        vec![("x-who", "banned"), reload],
+        vec![("x-who", "other"), ("authorization", "x"), reload],
+        vec![("x-who", "other"), ("cache-control", "no-cache, no-store")],
+    ] {
+        let _ = client.request("GET", "/", &fields).unwrap();
+        let other = client.get("/").unwrap();
+        assert!(other.header("cache-status").contains(";hit"), "{fields:?}: {other:?}");
+        assert_eq!(other.text(), "page");
+    }
+    assert_eq!(origin.count("/"), 5);
+}
+
+#[test]
+fn the_cookies_of_http_2_are_one_field_to_the_origin() {
+    let origin = Origin::with("/", Reply::fresh("page"));
+    let proxyd = Daemon::caching(origin.address()).start();
+    let crumbs = ["-H", "Cookie: a=1", "-H", "Cookie: b=2"];
+    let url = proxyd.url("/");
+    let (code, _) = curl(&[&["--http2-prior-knowledge", &url], &crumbs[..]].concat());
+    assert_eq!((code, origin.requests("/")[0].header("cookie").as_str()), (0, "a=1; b=2"));
 }
 
 #[test]

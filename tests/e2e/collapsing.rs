@@ -120,6 +120,56 @@ fn a_fetch_goes_on_for_the_others_when_the_first_to_ask_hangs_up() {
 }
 
 #[test]
+fn however_many_lead_and_leave_one_at_a_time_asks_for_the_others() {
+    const LEAVING: usize = 8;
+    let gate = Gate::new();
+    let origin = Origin::with("/", Reply::fresh("page").hold(&gate));
+    let proxyd = Daemon::caching(origin.address()).start();
+    let connect = |number: usize| {
+        let mut client = Client::connect(proxyd.address("http"));
+        client.send("GET", "/", &[("x-who", &number.to_string())]).unwrap();
+        client
+    };
+    let mut clients: Vec<_> = (0..2 * LEAVING).map(|number| Some(connect(number))).collect();
+    for left in 0..LEAVING {
+        origin.wait_for_requests("/", left + 1);
+        let leader: usize = origin.requests("/")[left].header("x-who").parse().unwrap();
+        drop(clients[leader].take());
+    }
+    origin.wait_for_requests("/", LEAVING + 1);
+    gate.open();
+    for client in clients.iter_mut().flatten() {
+        assert_eq!(client.receive("GET").unwrap().text(), "page");
+    }
+    assert_eq!(origin.count("/"), LEAVING + 1);
+}
+
+#[test]
+fn who_shared_a_fetch_is_counted_by_what_came_of_it() {
+    const SHARING: usize = 10;
+    let gate = Gate::new();
+    let origin = Origin::with("/good", Reply::fresh("12345").hold(&gate));
+    origin.on("/bad", Reply::hang_up().hold(&gate));
+    let proxyd = Daemon::caching(origin.address()).start();
+    let stats = || Netctl::new().proxyd(&proxyd).json(&["cache", "stats"]);
+    for path in ["/good", "/bad"] {
+        let connect = |_| Client::connect(proxyd.address("http"));
+        let mut clients: Vec<_> = (0..SHARING).map(connect).collect();
+        clients.iter_mut().for_each(|client| client.send("GET", path, &[]).unwrap());
+        origin.wait_for_requests(path, 1);
+        gate.open();
+        clients.iter_mut().for_each(|client| drop(client.receive("GET").unwrap()));
+    }
+    let stats = stats();
+    let [collapsed, hits, misses, bytes] = ["collapsed", "hits", "misses", "cache_body_bytes"]
+        .map(|name| stats[name].as_u64().unwrap());
+    // Whoever came after the fetch had ended is a hit; nobody is answered by one that failed.
+    assert_eq!(collapsed + hits, SHARING as u64 - 1, "{stats}");
+    assert_eq!(misses, SHARING as u64 + 1, "{stats}");
+    assert_eq!(bytes, 5 * (SHARING as u64 - 1), "what the origin did not send, the cache did");
+}
+
+#[test]
 fn a_client_that_does_not_read_holds_up_nobody() {
     let body = vec![b'x'; 32 << 20];
     let origin = Origin::with("/", Reply::fresh(&body));

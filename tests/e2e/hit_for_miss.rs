@@ -158,4 +158,15 @@ fn a_response_larger_than_any_that_is_stored_is_remembered() {
     let proxyd = Daemon::caching(origin.address()).config(config).start();
     get(&proxyd, "/", &[]);
     assert_eq!(remembered(&proxyd, "/", &[]), "too_large");
+    // Also where that shows only as it arrives.
+    origin.on("/chunked", Reply::fresh([b'x'; 2048]).chunked());
+    get(&proxyd, "/chunked", &[]);
+    let netctl = Netctl::new().proxyd(&proxyd);
+    let refusals =
+        || netctl.json(&["cache", "stats"])["not_stored_by_reason"]["too_large"].as_u64();
+    let deadline = std::time::Instant::now() + selat_tests::PATIENCE;
+    while refusals() != Some(2) {
+        assert!(std::time::Instant::now() < deadline, "waited too long for the end of a fill");
+    }
+    assert_eq!(remembered(&proxyd, "/chunked", &[]), "too_large");
 }

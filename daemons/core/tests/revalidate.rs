@@ -267,6 +267,15 @@ fn an_origin_that_fails_is_covered_for_within_limits() {
         (silent, "", OriginFailure::Unreachable, 300.0, Ok(HitReason::ErrorGrace)),
         (silent, "", OriginFailure::Unreachable, 311.0, Err(ErrorRefusal::WindowOver)),
         (silent, "Cache-Control: stale-if-error=900", status(502), 900.0, Ok(HitReason::IfError)),
+        (silent, "Cache-Control: max-age=60", status(502), 12.0, Err(ErrorRefusal::Forbidden)),
+        (silent, "Cache-Control: min-fresh=5", status(502), 12.0, Err(ErrorRefusal::Forbidden)),
+        (
+            silent,
+            "Cache-Control: max-age=60, max-stale=9",
+            status(502),
+            12.0,
+            Ok(HitReason::ErrorGrace),
+        ),
     ] {
         assert_eq!(answer(response, request, failure, seconds), expected, "{response} {seconds}");
     }
@@ -363,6 +372,23 @@ fn a_304_that_forbids_storing_withdraws_the_response() {
     let mut headers = story.stored_fields();
     let outcome = revalidated(&story.stored(), &mut headers, &answer.exchange(), &answer.options);
     assert!(matches!(outcome, Validation::Withdrawn(_)), "{outcome:?}");
+}
+
+#[test]
+fn a_304_to_a_request_that_forbids_storing_leaves_what_is_stored() {
+    for request in ["Authorization: x", "Cache-Control: no-store"] {
+        let story = Story::ok("Cache-Control: max-age=2\nETag: \"a\"");
+        let answer = Story::answered(304, "").asked(request).between(10.0, 10.0);
+        let mut headers = story.stored_fields();
+        let outcome =
+            revalidated(&story.stored(), &mut headers, &answer.exchange(), &answer.options);
+        assert!(matches!(outcome, Validation::Apart(_)), "{request}: {outcome:?}");
+        let head = answer.to("HEAD", "http://example.com/");
+        let head = Story { status: StatusCode::OK, ..head };
+        let outcome =
+            freshened_by_head(&story.stored(), &mut headers, &head.exchange(), &head.options);
+        assert_eq!(outcome, HeadUpdate::Unaffected, "{request}");
+    }
 }
 
 #[test]

@@ -110,6 +110,7 @@ pub(crate) fn answer(
     let started = Instant::now();
     let (mut head, body) = request.into_parts();
     announce_content(&mut head, &body);
+    join_cookies(&mut head);
     distrust(&mut head.headers);
     let routes = proxy.routes.load();
     let (next, route) = match Target::of(&head.uri, &head.headers, false) {
@@ -146,6 +147,19 @@ fn announce_content(head: &mut request::Parts, body: &Incoming) {
         && !head.headers.contains_key(header::CONTENT_LENGTH);
     if is_unsaid {
         head.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
+/// RFC 9113 §8.2.3: HTTP/2 may divide a cookie into several fields, which are one to whoever reads it.
+fn join_cookies(head: &mut request::Parts) {
+    let crumbs = head.headers.get_all(header::COOKIE);
+    if head.version != Version::HTTP_2 || crumbs.iter().nth(1).is_none() {
+        return;
+    }
+    let joined = crumbs.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+    // What joins values is as fit for one as they are.
+    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+        head.headers.insert(header::COOKIE, joined);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -17,6 +18,7 @@ use tokio::{
 
 use crate::{
     cache::{content::Content, filling::Reader},
+    counters::Counters,
     origin::OriginBody,
 };
 
@@ -43,8 +45,8 @@ pub(crate) enum ReplyBody {
     Text(Option<Bytes>),
     /// Stored content.
     Stored(StoredBody),
-    /// Content that is being stored.
-    Filling(Reader),
+    /// Content that is being stored; counted as the cache's where another request fetched it.
+    Filling(Reader, Option<Arc<Counters>>),
     /// Content that only passes through.
     Origin(Box<OriginBody>),
 }
@@ -89,8 +91,12 @@ impl Body for ReplyBody {
             Self::Empty => Poll::Ready(None),
             Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Self::Stored(stored) => Poll::Ready(stored.next().map(|piece| Ok(Frame::data(piece)))),
-            Self::Filling(reader) => {
+            Self::Filling(reader, counters) => {
                 let frame = Pin::new(reader).poll_frame(context);
+                if let (Poll::Ready(Some(Ok(frame))), Some(counters)) = (&frame, counters) {
+                    let octets = frame.data_ref().map_or(0, Bytes::len);
+                    counters.here().cache_body_bytes.add(octets as u64);
+                }
                 frame.map(|frame| frame.map(|piece| piece.map_err(|_| BodyError::Origin)))
             }
             Self::Origin(body) => Pin::new(body.as_mut()).poll_frame(context),
@@ -102,7 +108,7 @@ impl Body for ReplyBody {
             Self::Empty | Self::Text(None) => true,
             Self::Text(Some(text)) => text.is_empty(),
             Self::Stored(stored) => stored.left == 0,
-            Self::Filling(reader) => reader.is_end_stream(),
+            Self::Filling(reader, _) => reader.is_end_stream(),
             Self::Origin(body) => body.is_end_stream(),
         }
     }
@@ -112,7 +118,7 @@ impl Body for ReplyBody {
             Self::Empty | Self::Text(None) => SizeHint::with_exact(0),
             Self::Text(Some(text)) => SizeHint::with_exact(text.len() as u64),
             Self::Stored(stored) => SizeHint::with_exact(stored.left),
-            Self::Filling(reader) => reader.size_hint(),
+            Self::Filling(reader, _) => reader.size_hint(),
             Self::Origin(body) => body.size_hint(),
         }
     }

@@ -48,16 +48,13 @@ use crate::{
 
 pub(crate) use self::why::{Stored, Why};
 
-/// Leaders that a follower outlives before it asks for itself.
-const LEADERS_MAX: usize = 3;
-
 /// Fetches for everyone who asks for the same now, unless the last response was for nobody else.
 pub(crate) async fn shared(ask: &Ask<'_>, why: Why, stored: Stored<'_>) -> Reply {
     let now = SystemTime::now();
     if ask.proxy.hits_for_miss.find(ask.key(), why.selects(), now, &ask.proxy.store).is_some() {
         return lead(ask, why.unshared(), stored, None).await;
     }
-    for _ in 0..LEADERS_MAX {
+    loop {
         match ask.proxy.join(ask.key()) {
             Part::Leader(permit) => {
                 if let Some(reply) = landed_before(ask) {
@@ -66,16 +63,15 @@ pub(crate) async fn shared(ask: &Ask<'_>, why: Why, stored: Stored<'_>) -> Reply
                 return lead(ask, why, stored, Some(permit)).await;
             }
             Part::Follower(follower) => {
-                // Where the leader is gone, another has to lead: join anew.
+                // Where the leader is gone, one of those who waited leads, and the others wait for that one.
                 let Some(landing) = follower.landing().await else { continue };
-                match follow(ask, why, stored.fallback(), &landing) {
-                    Some(reply) => return reply,
-                    None => break,
-                }
+                return match follow(ask, why, stored.fallback(), &landing) {
+                    Some(reply) => reply,
+                    None => lead(ask, why, stored, None).await,
+                };
             }
         }
     }
-    lead(ask, why, stored, None).await
 }
 
 /// Answers with what another flight stored after this request had looked and before it joined.
@@ -131,7 +127,7 @@ fn follow(
         Landing::Failed(error) => {
             // What the leader would not have, this client may.
             return serve_stale(ask, stored, None, error.failure())
-                .or_else(|| Some((failed(*error, why), Verdict::Collapsed)));
+                .or_else(|| Some((failed(*error, why), why.verdict())));
         }
         Landing::Filling(_) | Landing::Confirmed(_) | Landing::NotShared => return None,
     };
@@ -202,6 +198,14 @@ fn complete(
     Ok(fill(ask, why, ticket, combined.meta, fetched, Joint::Rest(rest), permit))
 }
 
+/// What becomes of a stored response that the origin has confirmed.
+#[derive(Clone, Copy)]
+enum Keep {
+    Updated,
+    AsItIs,
+    Nothing,
+}
+
 /// Takes in a 304; `None` where the origin spoke of something else than what is stored.
 fn confirm(
     ask: &Ask<'_>,
@@ -215,8 +219,9 @@ fn confirm(
     let exchange = exchange(ask, fetched);
     let (meta, keep) = match revalidated(&stored.meta, &mut headers, &exchange, &ask.route.options)
     {
-        Validation::Updated(meta) => (meta, true),
-        Validation::Withdrawn(meta) => (meta, false),
+        Validation::Updated(meta) => (meta, Keep::Updated),
+        Validation::Apart(meta) => (meta, Keep::AsItIs),
+        Validation::Withdrawn(meta) => (meta, Keep::Nothing),
         Validation::Mismatch => return None,
     };
     if !via::loops(&headers, NAME) {
@@ -224,11 +229,15 @@ fn confirm(
     }
     let object = Arc::new(updated(stored, *meta, headers, fetched));
     let key = ask.key();
-    let kept = keep && ask.proxy.store.update(key, ticket, stored, &object);
-    if !keep {
-        ask.proxy.store.drop_variant(key, ticket, &ask.head.headers);
-    }
-    // What was purged meanwhile, or is withdrawn, is for this client alone.
+    let kept = match keep {
+        Keep::Updated => ask.proxy.store.update(key, ticket, stored, &object),
+        Keep::AsItIs => false,
+        Keep::Nothing => {
+            ask.proxy.store.drop_variant(key, ticket, &ask.head.headers);
+            false
+        }
+    };
+    // What was purged meanwhile, withdrawn, or said to one client is for this client alone.
     land(
         permit,
         || if kept { Landing::Confirmed(Arc::clone(&object)) } else { Landing::NotShared },
@@ -275,7 +284,6 @@ fn take_in(
             StoreRefusal::TooLarge
         }
         Storability::Store(meta) => {
-            ask.proxy.hits_for_miss.forget(ask.key());
             let joint = parts::extension(ask, &exchange, &fetched);
             let withheld = withheld(&fetched.head.headers, &ask.route.options);
             let received = fetched.times.response;
@@ -288,7 +296,7 @@ fn take_in(
         Storability::Pass(refusal) => refusal,
     };
     let is_error = fetched.head.status.is_server_error();
-    if why.asks_whether() && refusal.is_of_resource() && !is_error {
+    if why.doubts() && refusal.is_of_resource() && !is_error {
         // RFC 9111 §4.3.3: the origin has answered anew; what was stored is no longer what it has.
         ask.proxy.store.drop_variant(ask.key(), ticket, &ask.head.headers);
     }
@@ -299,15 +307,24 @@ fn take_in(
 
 /// Remembers that what anyone might have shared was for one client.
 fn remember(ask: &Ask<'_>, why: Why, ticket: Ticket, fetched: &Fetched, refusal: StoreRefusal) {
-    if !ask.is_shareable() || matches!(why, Why::Pass(_)) {
-        return;
-    }
     let (status, now) = (fetched.head.status, fetched.times.response);
-    let said = HitForMiss::of(refusal, status, why.selects(), now, &ask.route.options);
-    if let Some(said) = said {
+    if let Some(said) = hit_for_miss(ask, why, status, now, refusal) {
         let tags = fetched.tags.clone().unwrap_or_default();
         ask.proxy.hits_for_miss.remember(ask.key().clone(), Refused { said, ticket, tags });
     }
+}
+
+/// What is to be remembered of a response that cannot be stored.
+fn hit_for_miss(
+    ask: &Ask<'_>,
+    why: Why,
+    status: StatusCode,
+    now: SystemTime,
+    refusal: StoreRefusal,
+) -> Option<HitForMiss> {
+    let is_shared = ask.is_shareable() && !matches!(why, Why::Pass(_));
+    let of = || HitForMiss::of(refusal, status, why.selects(), now, &ask.route.options);
+    is_shared.then(of).flatten()
 }
 
 /// RFC 9111 §4.4: removes what a write spoils. The ticket outlives that: the response to a POST may itself
@@ -350,12 +367,13 @@ fn fill(
     // Before anything was fed, everyone may still join.
     let response = reply::from_filling(ask, &filling, SystemTime::now(), said);
     land(permit.as_ref(), || Landing::Filling(Arc::clone(&filling)));
-    let request = ask.head.headers.clone();
+    let (request, too_large) = (ask.head.headers.clone(), StoreRefusal::TooLarge);
     let fill = Fill {
         proxy: Arc::clone(ask.proxy),
         counters: Arc::clone(&ask.route.counters),
         key: ask.key().clone(),
         ticket,
+        too_large: hit_for_miss(ask, why, head.status, times.response, too_large),
         request,
         variants_max: ask.route.variants_max,
         tags,

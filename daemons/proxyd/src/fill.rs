@@ -6,6 +6,7 @@ use std::{sync::Arc, time::SystemTime};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use selat_core::cache::{
+    hit_for_miss::HitForMiss,
     key::CacheKey,
     partial::{Combined, Extent},
     reason::StoreRefusal,
@@ -18,6 +19,7 @@ use crate::{
         epochs::Ticket,
         filling::{CutOff, Filling},
         flight::Permit,
+        hit_for_miss::Refused,
         object::{Object, Uses},
         tags::Tags,
     },
@@ -35,6 +37,8 @@ pub(crate) struct Fill {
     pub(crate) counters: Arc<Counters>,
     pub(crate) key: CacheKey,
     pub(crate) ticket: Ticket,
+    /// What is to be remembered should it turn out too large.
+    pub(crate) too_large: Option<HitForMiss>,
     /// Fields of the request that it answers.
     pub(crate) request: HeaderMap,
     pub(crate) variants_max: usize,
@@ -80,10 +84,24 @@ impl Fill {
         let counters = self.counters.here();
         match stored {
             Ok(()) => {
+                self.proxy.hits_for_miss.forget(&self.key);
                 counters.stores.increment();
                 counters.fill_latency.record(self.asked.elapsed().unwrap_or_default());
             }
-            Err(refusal) => counters.not_stored.increment(refusal.index()),
+            Err(refusal) => {
+                counters.not_stored.increment(refusal.index());
+                if refusal == StoreRefusal::TooLarge {
+                    self.remember();
+                }
+            }
+        }
+    }
+
+    fn remember(&self) {
+        let Self { proxy, key, ticket, too_large, tags, .. } = self;
+        if let Some(said) = *too_large {
+            let refused = Refused { said, ticket: *ticket, tags: tags.clone() };
+            proxy.hits_for_miss.remember(key.clone(), refused);
         }
     }
 

@@ -27,27 +27,27 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 
 /// Fields that an origin could build a response from although the key does not know them. A client's are never
 /// passed on: a stored response would carry them to others.
-static UNTRUSTED: [HeaderName; 19] = [
+static UNTRUSTED: [HeaderName; 16] = [
     header::FORWARDED,
-    X_FORWARDED_FOR,
-    X_FORWARDED_HOST,
-    X_FORWARDED_PROTO,
     HeaderName::from_static("front-end-https"),
-    HeaderName::from_static("x-forwarded-path"),
-    HeaderName::from_static("x-forwarded-port"),
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-forwarded-scheme"),
-    HeaderName::from_static("x-forwarded-server"),
-    HeaderName::from_static("x-forwarded-ssl"),
+    HeaderName::from_static("true-client-ip"),
+    HeaderName::from_static("x-client-ip"),
+    HeaderName::from_static("x-cluster-client-ip"),
     HeaderName::from_static("x-host"),
+    HeaderName::from_static("x-http-host-override"),
     HeaderName::from_static("x-http-method"),
     HeaderName::from_static("x-http-method-override"),
     HeaderName::from_static("x-method-override"),
     HeaderName::from_static("x-original-host"),
+    HeaderName::from_static("x-original-uri"),
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-real-ip"),
     HeaderName::from_static("x-rewrite-url"),
+    HeaderName::from_static("x-url-scheme"),
 ];
+
+/// The beginning of the names of more such fields.
+const FORWARDED: &str = "x-forwarded-";
 
 /// Fields that a request may be given on its way: `Host`, `Via`, three of `X-Forwarded-`, and those of what is asked.
 const FIELDS_ADDED: usize = 8;
@@ -69,10 +69,14 @@ pub(crate) enum Asking {
 /// tell responses apart by it, or one that was made without would be stored for those who say it.
 pub(crate) fn distrust(headers: &mut HeaderMap) {
     hop_by_hop::strip_listed(headers);
+    fields::remove_where(headers, is_untrusted);
+}
+
+/// Whether a client's field of this name is not passed on.
+pub(crate) fn is_untrusted(name: &HeaderName) -> bool {
+    let text = name.as_str();
     // Nearly all that is there is told from these by its first letter.
-    fields::remove_where(headers, |name| {
-        name.as_str().starts_with(['f', 'x']) && UNTRUSTED.contains(name)
-    });
+    text.starts_with(['f', 't', 'x']) && (text.starts_with(FORWARDED) || UNTRUSTED.contains(name))
 }
 
 /// The request for the origin.

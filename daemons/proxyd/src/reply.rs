@@ -115,7 +115,8 @@ pub(crate) fn from_filling(
     let mut response = if current {
         not_modified(filling.headers.clone())
     } else {
-        let mut response = Response::new(ReplyBody::Filling(filling.reader()?));
+        let counters = said.collapsed.then(|| Arc::clone(&ask.route.counters));
+        let mut response = Response::new(ReplyBody::Filling(filling.reader()?, counters));
         *response.status_mut() = filling.meta.status();
         *response.headers_mut() = filling.headers.clone();
         response

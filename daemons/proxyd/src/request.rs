@@ -183,7 +183,9 @@ impl Verdict {
 
     pub(crate) fn count(self, counters: &Counters, elapsed: Duration) {
         let counters = counters.here();
-        if let Self::Hit(_) = self {
+        if let Self::Hit(reason) = self
+            && !reason.is_after_failure()
+        {
             counters.hit_latency.record(elapsed);
         }
         match self {

@@ -311,7 +311,10 @@ pub fn serve_on_error(
         ClientDirectives::Obey => RequestDirectives::of(request.headers),
         ClientDirectives::Ignore => RequestDirectives::default(),
     };
-    if meta.forbids_stale() || asked.no_cache || asked.no_store {
+    // RFC 9111 §5.2.1.1, §5.2.1.3: who asks for freshness has not agreed to anything stale, unless it says so.
+    let wants_fresh = asked.min_fresh.is_some() || asked.max_age.is_some();
+    let agrees = asked.stale_if_error.is_some() || asked.max_stale.is_some();
+    if meta.forbids_stale() || asked.no_cache || asked.no_store || wants_fresh && !agrees {
         return Err(ErrorRefusal::Forbidden);
     }
     let (window, reason) = match (meta.stale_if_error(), asked.stale_if_error.map(seconds)) {

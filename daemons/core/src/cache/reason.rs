@@ -113,6 +113,22 @@ reasons! {
     }
 }
 
+impl RevalidateReason {
+    /// Whether it is a client's wish, and says nothing of the stored response.
+    #[must_use]
+    pub const fn is_of_client(self) -> bool {
+        matches!(self, Self::ClientNoCache | Self::ClientMaxAge | Self::ClientMinFresh)
+    }
+}
+
+impl HitReason {
+    /// Whether the origin was asked, and failed, before.
+    #[must_use]
+    pub const fn is_after_failure(self) -> bool {
+        matches!(self, Self::IfError | Self::ErrorGrace)
+    }
+}
+
 reasons! {
     /// Why a request goes to the origin without a look at the cache.
     PassReason {

@@ -8,6 +8,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use super::freshness::Directives;
 use super::options::PolicyOptions;
 use super::partial::Extent;
+use super::reason::StoreRefusal;
 use super::storage::{Exchange, Storability, storable};
 use super::stored::{StoredMeta, prepare};
 use crate::http::conditional::EntityTag;
@@ -31,6 +32,9 @@ pub const KEPT: [HeaderName; 5] = [
 pub enum Validation {
     /// The stored response is current. Its new facts; its fields have been updated.
     Updated(Box<StoredMeta>),
+    /// It is current, but the request forbids keeping what came of it: serve that to this client, and leave what is
+    /// stored as it is. Its fields have been updated.
+    Apart(Box<StoredMeta>),
     /// It is current, but what the origin now says forbids keeping it: serve it to those who wait
     /// for it, then drop it. Its fields have been updated.
     Withdrawn(Box<StoredMeta>),
@@ -88,6 +92,7 @@ pub fn freshened_by_head(
     }
     match update(stored, headers, exchange, options) {
         Validation::Updated(meta) => HeadUpdate::Updated(meta),
+        Validation::Apart(_) => HeadUpdate::Unaffected,
         Validation::Withdrawn(_) | Validation::Mismatch => HeadUpdate::Stale,
     }
 }
@@ -144,23 +149,31 @@ fn update(
         options,
     );
     meta.hold(stored.extent());
-    let keep = still_storable(exchange, stored.status(), headers, options);
+    let refusal = refusal(exchange, stored.status(), headers, options);
     prepare(headers, times.response, options);
-    if keep { Validation::Updated(Box::new(meta)) } else { Validation::Withdrawn(Box::new(meta)) }
+    let meta = Box::new(meta);
+    match refusal {
+        None => Validation::Updated(meta),
+        Some(refusal) if refusal.is_of_resource() => Validation::Withdrawn(meta),
+        Some(_) => Validation::Apart(meta),
+    }
 }
 
-/// Whether the updated response could be stored if it came now (RFC 9111 §3).
-fn still_storable(
+/// Why the updated response could not be stored if it came now (RFC 9111 §3).
+fn refusal(
     exchange: &Exchange<'_>,
     status: StatusCode,
     headers: &HeaderMap,
     options: &PolicyOptions,
-) -> bool {
+) -> Option<StoreRefusal> {
     let mut exchange = *exchange;
     exchange.request.method = &Method::GET;
     exchange.response.status = status;
     exchange.response.headers = headers;
-    matches!(storable(&exchange, options), Storability::Store(_))
+    match storable(&exchange, options) {
+        Storability::Store(_) => None,
+        Storability::Pass(refusal) => Some(refusal),
+    }
 }
 
 /// RFC 9111 §3.2: each field of the update replaces the stored field of that name, but for

@@ -220,7 +220,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreRefusal::Superseded`] if it was purged since the ticket was had, [`StoreRefusal::TooLarge`] if
-    /// the cache takes none of its size beside what is stored under the key.
+    /// the cache takes none of its size with what is stored under the key.
     pub(crate) fn put(
         &self,
         key: &CacheKey,
@@ -229,6 +229,7 @@ impl Store {
         object: Arc<Object>,
         variants_max: usize,
     ) -> Result<(), StoreRefusal> {
+        let (bytes, crowded_out) = (Cell::new(0), Cell::new(0));
         let stored = self.epochs.while_valid(ticket, key, &object.tags, || {
             self.change(key, |before| {
                 let kept = before.into_iter().flat_map(Resource::variants);
@@ -239,12 +240,17 @@ impl Store {
                 let mut variants = Chosen::new();
                 variants.push(Arc::clone(&object));
                 variants.extend(others);
-                cap(&mut variants, variants_max);
-                Resource::of(variants)
+                crowded_out.set(cap(&mut variants, variants_max));
+                let resource = Resource::of(variants);
+                bytes.set(resource.as_ref().map_or(0, |resource| resource.memory_bytes(key)));
+                resource
             });
         });
         stored.ok_or(StoreRefusal::Superseded)?;
-        if self.holds(key, &object) { Ok(()) } else { Err(StoreRefusal::TooLarge) }
+        self.counters(key).here().evictions.add(crowded_out.get());
+        // One that is gone by now was stored: something else took its place.
+        let is_too_large = bytes.get() > self.resources.shard_capacity();
+        if is_too_large && !self.holds(key, &object) { Err(StoreRefusal::TooLarge) } else { Ok(()) }
     }
 
     /// Stores `object`, which the origin made of `before` by an update, in its place. False if
@@ -436,16 +442,18 @@ fn stale(object: &Arc<Object>, meant: &[Arc<Object>], now: SystemTime) -> Arc<Ob
     }
 }
 
-/// Leaves the newest variant and those that were of use most recently.
-fn cap(variants: &mut Chosen, max: usize) {
+/// Leaves the newest variant and those that were of use most recently; how many it does not.
+fn cap(variants: &mut Chosen, max: usize) -> u64 {
+    let all = variants.len();
     while variants.len() > max.max(1) {
         let used = |object: &Object| {
             object.uses.last().unwrap_or(SystemTime::UNIX_EPOCH).max(object.meta.received())
         };
         let least = (1..variants.len()).min_by_key(|index| used(&variants[*index]));
-        let Some(least) = least else { return };
+        let Some(least) = least else { break };
         variants.remove(least);
     }
+    (all - variants.len()) as u64
 }
 
 /// Weighs a resource by its bytes.
