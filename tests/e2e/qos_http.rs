@@ -133,13 +133,19 @@ fn what_comes_of_requests_is_counted_by_status_and_by_reason() {
 }
 
 #[test]
-fn requests_that_no_connection_is_free_for_are_dropped_and_counted() {
+fn requests_that_no_connection_is_free_for_are_lost() {
     let origin = Origin::with("/", Reply::fresh("late").after(Duration::from_millis(300)));
-    let arguments = ["--rate", "50", "-z", "1s", "-c", "1", "--timeout", "400ms"];
-    let result = measure(&url(&origin, "/"), &arguments);
-    let (sent, dropped) = (result["sent"].as_u64().unwrap(), result["dropped"].as_u64().unwrap());
-    assert_eq!(sent + dropped, 50, "{result}");
-    assert!(dropped > 30 && sent >= 3, "{result}");
+    let run = ["--rate", "50", "-z", "1s", "-c", "1", "--timeout", "400ms", "--max-loss", "1"];
+    let url = url(&origin, "/");
+    let ran = Netctl::new().run(&[&["-o", "json", "qos", "http", &url][..], &run].concat());
+    assert_eq!(ran.code, 4, "an outage is no good run: {ran:?}");
+    let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let result = &document["results"][0];
+    let [sent, lost, dropped] =
+        ["sent", "lost", "dropped"].map(|name| result[name].as_u64().unwrap());
+    assert_eq!((sent, lost), (50, dropped), "{result}");
+    assert!((31..=47).contains(&dropped), "{result}");
+    assert_eq!(result["outcomes"]["no connection was free"], dropped, "{result}");
 }
 
 #[test]

@@ -58,6 +58,25 @@ fn goodput_is_told_each_way_without_its_warm_up_and_beside_latency() {
 }
 
 #[test]
+fn an_upload_that_the_server_ends_at_its_limit_goes_on_with_the_next() {
+    let site = tempfile::tempdir().unwrap();
+    let limits = format!("{MEASURE}bytes = \"32MiB\"\n");
+    let websrvd = Daemon::serving(site.path()).config(&limits).start();
+    let url = websrvd.url("/.well-known/nq");
+    let times = ["--duration", "2s", "--warm-up", "0", "--idle", "0", "--interval", "500ms"];
+    let up = ["--direction", "up", "--streams", "2"];
+    let results = measure(&[&["tcp", &url], &up[..], &times[..]].concat());
+    let result = &results[0];
+    assert_eq!(result["broken"], 0, "{result}");
+    let intervals = result["intervals"].as_array().unwrap();
+    assert!(intervals.len() >= 3, "{result}");
+    for interval in intervals {
+        assert!(number(interval, "up_bps") > 0.0, "{result}");
+    }
+    assert!(number(result, "bytes") > 3.0 * 32.0 * 1024.0 * 1024.0, "several transfers: {result}");
+}
+
+#[test]
 fn both_ways_at_once_are_one_result_of_which_the_throughput_is_the_sum() {
     let (websrvd, _proxyd, _site) = system();
     let url = websrvd.url("/.well-known/nq");

@@ -122,6 +122,17 @@ pub fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
+/// The rank, from 0, of the smallest of `count` values in order that at least `percent` of all do not exceed: the
+/// percentile of the empirical distribution function (RFC 2330 §11.3). `percent` is clamped to 0 to 100; `None` of
+/// nothing.
+pub(crate) fn rank(count: usize, percent: f64) -> Option<usize> {
+    let last = count.checked_sub(1)?;
+    // The share of a whole number of values is whole, however it is rounded: 99.9 % of 1,000 is 999.
+    let rank = (percent / 100.0 * count as f64 * (1.0 - 1e-12)).ceil();
+    // `as` saturates: a percent below zero or not a number is the smallest.
+    Some((rank as usize).saturating_sub(1).min(last))
+}
+
 /// `part` / `whole`; `None` of nothing.
 pub(crate) fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)

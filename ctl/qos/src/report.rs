@@ -347,11 +347,12 @@ fn ending(ended: Ended) -> &'static str {
 fn anomalies(run: &Run) -> impl Iterator<Item = Condition> {
     let sum =
         |counter: fn(&crate::session::ClientRun) -> u64| run.clients.iter().map(counter).sum();
-    let counters: [(&str, u64); 6] = [
+    let counters: [(&str, u64); 7] = [
         ("probes not sent", sum(|client| client.unsent)),
         ("port unreachable (ICMP)", sum(|client| client.refused)),
         ("host or network unreachable (ICMP)", sum(|client| client.unreachable)),
         ("datagrams that answer no probe", sum(|client| client.foreign)),
+        ("answers after the time-out, counted as lost", sum(|client| client.late)),
         ("answers dropped here for want of buffer", sum(|client| client.overruns.unwrap_or(0))),
         ("times the wall clock was set", run.clock_steps),
     ];

@@ -132,6 +132,8 @@ pub struct ClientRun {
     pub unreachable: u64,
     /// Datagrams from the target that answer no probe of this client.
     pub foreign: u64,
+    /// Answers that came later than the time-out, and count as lost.
+    pub late: u64,
     /// Answers whose receive time was taken in user space.
     pub user_stamped: u64,
     /// Datagrams that reached this host and were dropped because the socket's buffer was full: not
@@ -170,7 +172,10 @@ pub fn run(spec: &UdpSpec, progress: &Progress, cancel: &Cancel) -> Result<Run, 
     };
     let started_at = live.clock.origin_since_epoch();
     let started_at = Timestamp::UNIX_EPOCH.saturating_add(started_at).unwrap_or(Timestamp::MAX);
-    let closed = clients.iter().zip(received.inboxes).map(|(client, inbox)| inbox.close(client));
+    let closed = clients
+        .iter()
+        .zip(received.inboxes)
+        .map(|(client, inbox)| inbox.close(client, spec.timeout()));
     Ok(Run {
         target: spec.target(),
         started_at,

@@ -6,13 +6,17 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use selat_qos::bulk::{BulkRun, Interval, Look, Probe, ProbeKind, StreamRun, TcpInfo, Way};
 use selat_qos::grade::emodel::Codec;
 use selat_qos::grade::tables::Tables;
 use selat_qos::grade::{Language, Profile};
+use selat_qos::http::{Opened, Verdict};
+use selat_qos::load::{Exchange, LoadRun, Outcome};
 use selat_qos::report::{
-    Condition, Kept, Measurement, RawError, Series, Test, read_raw, write_raw,
+    Condition, Flow, Kept, Measurement, RawError, Series, Test, read_raw, write_raw,
 };
 use selat_qos::sample::{Reflection, Sample};
+use serde_json::Value;
 use tempfile::TempDir;
 
 fn file() -> (TempDir, PathBuf) {
@@ -75,6 +79,121 @@ fn a_file_from_before_profiles_were_kept_is_read() {
     fs::write(&path, document.to_string()).unwrap();
     let kept = Kept { profile: None, measurements: vec![measurement()] };
     assert_eq!(read_raw(&path).unwrap(), kept);
+}
+
+/// Requests, and streams, as a run of each has them.
+fn flows() -> [Flow; 2] {
+    let at = |ms| Duration::from_millis(ms);
+    let opened = Opened { connect: at(1), tls: Some(at(2)) };
+    let exchange = Exchange {
+        seq: 0,
+        due_at: at(5),
+        started_at: at(6),
+        opened: Some(opened),
+        first_byte_at: Some(at(8)),
+        ended_at: at(9),
+        bytes: 10,
+        outcome: Outcome::Status(200),
+        verdict: Verdict::None,
+        is_cold: false,
+    };
+    let started_at = jiff::Timestamp::UNIX_EPOCH;
+    let requests = LoadRun {
+        started_at,
+        dns: Some(at(1)),
+        opened: vec![opened],
+        clients: vec![vec![exchange.clone(), Exchange { seq: 1, ..exchange }]],
+        dropped: 1,
+        is_closed: false,
+        unfinished: 1,
+        is_cancelled: false,
+        processor_share: 0.1,
+    };
+    let info = TcpInfo {
+        rtt: at(1),
+        min_rtt: Some(at(1)),
+        receiver_rtt: Some(at(1)),
+        cwnd: 10,
+        mss: 1448,
+        retransmits: 1,
+        acked_bytes: Some(1000),
+        sent_bytes: Some(1000),
+        resent_bytes: Some(10),
+        delivery_rate: Some(1000),
+        out_of_order: Some(1),
+    };
+    let interval = |ends_at| Interval {
+        ends_at,
+        length: at(1000),
+        down_bytes: 1000,
+        up_bytes: 1000,
+        streams: 2,
+    };
+    let stream = |way| StreamRun {
+        way,
+        began_at: at(0),
+        bytes: 2000,
+        looks: vec![Look { at: at(500), info }, Look { at: at(1500), info }],
+    };
+    let probe =
+        |kind| Probe { at: at(100), kind, connect: Some(at(1)), tls: None, http: Some(at(2)) };
+    let streams = BulkRun {
+        started_at,
+        ways: vec![Way::Down, Way::Up],
+        loaded_at: at(0),
+        counted_at: at(1000),
+        ended_at: at(2000),
+        intervals: vec![interval(at(1000)), interval(at(2000))],
+        streams: vec![stream(Way::Down), stream(Way::Up)],
+        probes: vec![probe(ProbeKind::Foreign), probe(ProbeKind::Loaded)],
+        failures: Vec::new(),
+        confidence: None,
+        is_cancelled: false,
+    };
+    [Flow::Http(requests), Flow::Tcp(streams)]
+}
+
+/// Puts `number` in the place of the number `place`, in the order of the document; false where there are fewer.
+fn replace(value: &mut Value, place: &mut usize, number: u64) -> bool {
+    match value {
+        Value::Number(_) if *place == 0 => {
+            *value = number.into();
+            true
+        }
+        Value::Number(_) => {
+            *place -= 1;
+            false
+        }
+        Value::Array(values) => values.iter_mut().any(|it| replace(it, place, number)),
+        Value::Object(values) => values.values_mut().any(|it| replace(it, place, number)),
+        _ => false,
+    }
+}
+
+#[test]
+fn whatever_number_a_file_of_requests_or_streams_has_it_is_refused_or_worked_with() {
+    let (_directory, path) = file();
+    for flow in flows() {
+        let measurement = Measurement { flow: Some(flow), ..measurement() };
+        write_raw(&path, &[measurement], &Profile::default()).unwrap();
+        let good: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let mut replaced = 0;
+        for number in [u64::MAX, u64::MAX / 2, 1 << 50, u64::from(u32::MAX), 0] {
+            for place in 0.. {
+                let mut document = good.clone();
+                let flow = &mut document["measurements"][0]["flow"];
+                if !replace(flow, &mut place.clone(), number) {
+                    break;
+                }
+                fs::write(&path, document.to_string()).unwrap();
+                if let Ok(kept) = read_raw(&path) {
+                    assert!(!kept.measurements[0].rows(&Profile::default()).is_empty());
+                }
+                replaced += 1;
+            }
+        }
+        assert!(replaced > 100, "{replaced}");
+    }
 }
 
 #[test]

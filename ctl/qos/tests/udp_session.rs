@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "a test whose peer cannot be set up must fail loudly")]
 
+use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -139,6 +140,22 @@ fn losses_duplicates_and_swaps_are_counted_exactly() {
     assert_eq!(figures.loss_pct, Some(14.0));
     assert_eq!((figures.duplicates, figures.reordered), (Some(tripled * 2), Some(2)));
     assert_eq!(figures.loss_runs.longest, 1);
+}
+
+#[test]
+fn an_answer_after_the_time_out_is_as_lost_in_the_middle_of_a_run_as_at_its_end() {
+    // Every other probe is answered when the twentieth after it comes, 200 ms late.
+    let mut held = VecDeque::new();
+    let peer = Answering::new(move |probe, datagram| {
+        held.push_back((probe.seq % 2 == 1).then(|| datagram.to_vec()));
+        let due = if held.len() > 20 { held.pop_front().flatten() } else { None };
+        let at_once = (probe.seq % 2 == 0).then(|| datagram.to_vec());
+        at_once.into_iter().chain(due).collect()
+    });
+    let run = measure(&spec(&peer, at_rate(60, 100.0), Duration::from_millis(100)));
+    let (figures, client) = (figures(&run), &run.clients[0]);
+    assert_eq!((figures.sent, figures.lost, client.late), (60, 30, 20));
+    assert!(figures.latency.max().unwrap() <= Duration::from_millis(100));
 }
 
 #[test]

@@ -46,11 +46,7 @@ impl Distribution {
     /// the empirical distribution function (RFC 2330 §11.3). `percent` is clamped to 0 to 100.
     #[must_use]
     pub fn percentile(&self, percent: f64) -> Option<Duration> {
-        let last = self.sorted.len().checked_sub(1)?;
-        let rank = (percent / 100.0 * self.sorted.len() as f64).ceil();
-        // `as` saturates: a percent below zero or not a number is the minimum.
-        let index = (rank as usize).saturating_sub(1).min(last);
-        self.sorted.get(index).copied()
+        self.sorted.get(super::rank(self.sorted.len(), percent)?).copied()
     }
 
     /// Packet delay variation (RFC 5481 §4.2): the percentile less the smallest value.
@@ -68,6 +64,15 @@ mod tests {
 
     fn distribution(ms: impl IntoIterator<Item = u64>) -> Distribution {
         Distribution::new(ms.into_iter().map(Duration::from_millis).collect())
+    }
+
+    #[test]
+    fn the_share_of_a_whole_number_of_values_is_whole() {
+        for thousands in [1, 2, 5, 10, 100] {
+            let values = distribution(1..=thousands * 1_000);
+            let expected = Duration::from_millis(thousands * 999);
+            assert_eq!(values.percentile(99.9), Some(expected), "{thousands},000 values");
+        }
     }
 
     #[test]

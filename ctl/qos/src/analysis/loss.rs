@@ -73,10 +73,11 @@ impl LossRuns {
     }
 
     /// BurstR of ITU-T G.107 §7.4: the mean run of losses over the mean run that random loss of
-    /// the same ratio p would give, 1 / (1 − p). 1 is random; more is bursty.
+    /// the same ratio p would give, 1 / (1 − p). 1 is random; more is bursty. `None` where all was lost: random loss of
+    /// all has no end.
     #[must_use]
     pub fn burst_ratio(&self) -> Option<f64> {
-        let loss = ratio(self.lost, self.sent)?;
+        let loss = ratio(self.lost, self.sent).filter(|loss| *loss < 1.0)?;
         Some(self.mean_run()? * (1.0 - loss))
     }
 }

@@ -27,10 +27,7 @@ impl DelayVariation {
     /// The smallest step that at least `percent` of all do not exceed, ms; `None` where there is none.
     #[must_use]
     pub fn percentile(&self, percent: f64) -> Option<f64> {
-        let last = self.sorted_ms.len().checked_sub(1)?;
-        let rank = (percent / 100.0 * self.sorted_ms.len() as f64).ceil();
-        // `as` saturates: a percent below zero or not a number is the smallest.
-        self.sorted_ms.get((rank as usize).saturating_sub(1).min(last)).copied()
+        self.sorted_ms.get(super::rank(self.sorted_ms.len(), percent)?).copied()
     }
 }
 

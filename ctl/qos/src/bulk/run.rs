@@ -251,7 +251,7 @@ impl<'a> Load<'a> {
             let acked = info.and_then(|info| info.acked_bytes);
             stream.bytes = match stream.way {
                 Way::Down => gauge.received(),
-                // A stream that is dialled again begins at zero.
+                // Between two connections it is not known.
                 Way::Up => stream.bytes.max(acked.unwrap_or(0)),
             };
         }

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -56,14 +56,28 @@ pub(super) struct Gauge(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     received: AtomicU64,
-    socket: Mutex<Option<OwnedFd>>,
+    connection: Mutex<Watched>,
+}
+
+/// The connection that a stream has now.
+#[derive(Debug, Default)]
+struct Watched {
+    socket: Option<OwnedFd>,
+    /// What was counted on those before it.
+    before: Option<TcpInfo>,
+}
+
+impl Watched {
+    fn look(&self) -> Option<TcpInfo> {
+        let info = TcpInfo::of(self.socket.as_ref()?)?;
+        Some(self.before.map_or(info, |before| info.counted_on(&before)))
+    }
 }
 
 impl Gauge {
-    /// What the kernel knows of it now.
+    /// What the kernel knows of it now; what is counted goes on from one connection to the next.
     pub(super) fn look(&self) -> Option<TcpInfo> {
-        let socket = self.0.socket.lock().unwrap_or_else(PoisonError::into_inner);
-        TcpInfo::of(socket.as_ref()?)
+        self.connection().look()
     }
 
     /// Bytes of content that came.
@@ -72,7 +86,17 @@ impl Gauge {
     }
 
     fn watch(&self, socket: Option<OwnedFd>) {
-        *self.0.socket.lock().unwrap_or_else(PoisonError::into_inner) = socket;
+        let mut connection = self.connection();
+        let before = connection.look().or(connection.before);
+        *connection = Watched { socket, before };
+    }
+
+    fn acked_bytes(&self) -> u64 {
+        self.look().and_then(|info| info.acked_bytes).unwrap_or(0)
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Watched> {
+        self.0.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -94,7 +118,14 @@ pub(super) async fn carry(way: Way, source: Source, gauge: Gauge) -> Result<(), 
         }
         match way {
             Way::Down => download(&source, &mut connection, &gauge).await?,
-            Way::Up => upload(&source, &mut connection).await?,
+            Way::Up => {
+                let before = gauge.acked_bytes();
+                let ended = upload(&source, &mut connection).await;
+                // A server may cut an upload off at its limits while it still comes: what it took, it took.
+                if gauge.acked_bytes() == before {
+                    ended?;
+                }
+            }
         }
     }
     Ok(())

@@ -57,6 +57,21 @@ impl TcpInfo {
         (done == 0).then(|| Self::read(info.get(..length as usize).unwrap_or(&info)))?
     }
 
+    /// The same, with what is counted going on from what it was `before`, on another connection.
+    pub(super) fn counted_on(self, before: &Self) -> Self {
+        let sum = |now: Option<u64>, before: Option<u64>| Some(now? + before.unwrap_or(0));
+        Self {
+            retransmits: self.retransmits.saturating_add(before.retransmits),
+            acked_bytes: sum(self.acked_bytes, before.acked_bytes),
+            sent_bytes: sum(self.sent_bytes, before.sent_bytes),
+            resent_bytes: sum(self.resent_bytes, before.resent_bytes),
+            out_of_order: self
+                .out_of_order
+                .map(|now| now.saturating_add(before.out_of_order.unwrap_or(0))),
+            ..self
+        }
+    }
+
     /// The fields at their places in `struct tcp_info` (include/uapi/linux/tcp.h), which only ever
     /// grows at its end.
     fn read(info: &[u8]) -> Option<Self> {

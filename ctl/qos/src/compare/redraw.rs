@@ -4,6 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use super::{Change, Interval, Measure};
+use crate::analysis::rank;
 
 /// Redrawn runs, if there are few samples.
 const REDRAWS_MAX: usize = 1_000;
@@ -69,10 +70,8 @@ pub(super) fn in_blocks<T: Clone>(list: &[T], draws: &mut Pcg64) -> Vec<T> {
 
 /// As [`crate::analysis::Distribution::percentile`] has it, without sorting everything.
 pub(super) fn percentile(values: &mut [f64], percent: f64) -> Option<f64> {
-    let last = values.len().checked_sub(1)?;
-    let rank = (percent / 100.0 * values.len() as f64).ceil() as usize;
-    let (_, value, _) =
-        values.select_nth_unstable_by(rank.saturating_sub(1).min(last), f64::total_cmp);
+    let rank = rank(values.len(), percent)?;
+    let (_, value, _) = values.select_nth_unstable_by(rank, f64::total_cmp);
     Some(*value)
 }
 

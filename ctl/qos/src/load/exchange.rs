@@ -54,6 +54,8 @@ pub enum Failure {
     Connect,
     /// No TLS session came about.
     Tls,
+    /// No connection was free for it in time.
+    NotBegun,
     /// It did not come in time.
     TimedOut,
     /// It is no HTTP, or the connection ended before its head had come.
@@ -137,6 +139,7 @@ impl fmt::Display for Failure {
             Self::Lookup => "host not found",
             Self::Connect => "cannot connect",
             Self::Tls => "no TLS session",
+            Self::NotBegun => "no connection was free",
             Self::TimedOut => "timed out",
             Self::Response => "no valid response",
             Self::Incomplete => "incomplete response",

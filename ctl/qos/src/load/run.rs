@@ -33,16 +33,15 @@ pub struct LoadRun {
     pub dns: Option<Duration>,
     /// The connections that were opened before the clock started.
     pub opened: Vec<Opened>,
-    /// Every request that was begun, of each client, in the order in which they were due. One client
-    /// unless each has a schedule of its own.
+    /// Every request that was due, of each client, in that order. One client unless each has a schedule of its own.
     pub clients: Vec<Vec<Exchange>>,
-    /// Requests that were due but never begun: they had waited for a connection for as long as a
-    /// request may take.
+    /// Those of them that were never begun: they had waited for a connection for as long as a request may take, or
+    /// waited when the run was cancelled.
     pub dropped: u64,
     /// Whether each request followed the answer to another (closed loop): none was due at any time.
     #[serde(default)]
     pub is_closed: bool,
-    /// Requests that were under way when the run was cancelled; not among the exchanges.
+    /// Requests that were under way or had just become due when the run was cancelled; not among the exchanges.
     pub unfinished: u64,
     /// Whether it was ended before its time.
     pub is_cancelled: bool,

@@ -87,7 +87,7 @@ impl Shared {
         Self { clock, ..self }
     }
 
-    /// Number of a request that is begun now; `None` where the run has as many as it may.
+    /// Number of a request that is begun now; `None` where the run has as many as it may, or is over.
     fn next_at_once(&self) -> Option<(u32, Duration)> {
         let count = match self.spec.mode {
             Mode::Closed { count: Some(count) } => u64::from(count),
@@ -96,7 +96,7 @@ impl Shared {
         let seq = self.begun.fetch_add(1, Relaxed);
         let now = self.clock.now();
         let is_due = u64::from(seq) < count && self.spec.until.is_none_or(|until| now < until);
-        is_due.then_some((seq, now))
+        (is_due && !self.cancel.is_cancelled()).then_some((seq, now))
     }
 
     /// Where request `seq` goes, and whether nobody can have asked for it before.
@@ -150,21 +150,25 @@ impl Worker {
     pub(super) async fn run(mut self) -> Worked {
         let limit = self.shared.spec.timeout;
         while let Some((seq, due_at)) = self.next().await {
-            if self.shared.cancel.is_cancelled() {
-                break;
-            }
             let started_at = self.shared.clock.now();
-            if started_at.saturating_sub(due_at) > limit {
-                self.worked.dropped += 1;
+            let (waited, is_over) =
+                (started_at.saturating_sub(due_at), self.shared.cancel.is_cancelled());
+            if is_over && waited <= CANCEL_GRACE {
+                self.worked.unfinished += 1;
                 continue;
             }
             self.shared.progress.probe_sent(self.client, due_at, started_at);
             let (uri, is_cold) = self.shared.target(seq);
-            let Some(answer) = self.answer(uri, limit).await else {
-                self.worked.unfinished += 1;
-                break;
-            };
-            self.keep(seq, due_at, started_at, is_cold, answer);
+            if is_over || waited > limit {
+                // Whoever counts only what was sent does not see an outage.
+                self.worked.dropped += 1;
+                self.keep(seq, due_at, started_at, is_cold, Err(Failure::NotBegun));
+                continue;
+            }
+            match self.answer(uri, limit).await {
+                Some(answer) => self.keep(seq, due_at, started_at, is_cold, answer),
+                None => self.worked.unfinished += 1,
+            }
         }
         self.worked
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::row::rounded;
 use super::{Flow, HttpDetail, TcpDetail};
-use crate::analysis::{Analysis, Histogram, OneWay, ms};
+use crate::analysis::{Analysis, Histogram, OneWay, ms, ratio};
 use crate::bulk::BulkFigures;
 use crate::compare::{Change, Finding};
 use crate::grade::Grades;
@@ -35,8 +35,14 @@ pub struct Detail {
     pub gap_density: Option<f64>,
     /// ITU-T G.107 BurstR.
     pub burst_ratio: Option<f64>,
-    /// RFC 4737 §4.2.2, the largest.
+    /// RFC 4737 §3.3: reordered / received.
+    pub reordered_ratio: Option<f64>,
+    /// RFC 4737 §4.2.2: how many probes sent later came before, the largest.
     pub reordering_extent_max: Option<u64>,
+    /// The mean of them.
+    pub reordering_extent_mean: Option<f64>,
+    /// RFC 4737 §4.3.2: how much later than the one before it came the latest, ms.
+    pub reordering_late_max_ms: Option<f64>,
     /// Payload that reached the reflector, bit/s.
     pub throughput_up_bps: Option<f64>,
     /// Median delay to the reflector, ms.
@@ -166,7 +172,12 @@ impl Detail {
             burst_density: rounded(runs.burst_density()),
             gap_density: rounded(runs.gap_density()),
             burst_ratio: rounded(runs.burst_ratio()),
+            reordered_ratio: rounded(
+                total.reordered.and_then(|reordered| ratio(reordered, total.received)),
+            ),
             reordering_extent_max: total.reordering.extent_max,
+            reordering_extent_mean: rounded(total.reordering.extent_mean()),
+            reordering_late_max_ms: rounded(total.reordering.late_max.map(ms)),
             throughput_up_bps: rounded(total.throughput_up_bps),
             one_way_up_p50_ms: up(50.0),
             one_way_up_p95_ms: up(95.0),

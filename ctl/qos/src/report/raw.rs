@@ -1,7 +1,10 @@
 //! Every sample of a measurement in a file, to be read again: one JSON document, a sample an array.
 
+mod bounds;
+
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
+use std::iter::successors;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -130,8 +133,9 @@ pub fn read_raw(path: &Path) -> Result<Kept, RawError> {
 }
 
 fn check(measurements: &[Measurement]) -> Result<(), &'static str> {
-    let straight = measurements.iter().filter_map(|measurement| measurement.straight.as_deref());
-    for measurement in measurements.iter().chain(straight) {
+    let ways =
+        |measurement| successors(Some(measurement), |it: &&Measurement| it.straight.as_deref());
+    for measurement in measurements.iter().flat_map(ways) {
         let series = || measurement.clients.iter().map(|series| &series.samples);
         if series().map(|samples| samples.len() as u64).sum::<u64>() > PROBES_MAX {
             return Err("more samples than a run can have");
@@ -140,7 +144,8 @@ fn check(measurements: &[Measurement]) -> Result<(), &'static str> {
         if !series().all(is_ordered) {
             return Err("samples that are not in the order of their numbers");
         }
-        if !series().flatten().all(is_possible) {
+        let is_flow_possible = measurement.flow.as_ref().is_none_or(bounds::is_possible);
+        if !series().flatten().all(is_possible) || !is_flow_possible {
             return Err("a time or a size that no run can have");
         }
     }
@@ -148,9 +153,8 @@ fn check(measurements: &[Measurement]) -> Result<(), &'static str> {
 }
 
 fn is_possible(sample: &Sample) -> bool {
-    let max = Duration::from_nanos(TIME_MAX_NS);
     let times = [Some(sample.due_at), Some(sample.sent_at), sample.received_at, sample.residence];
-    times.into_iter().flatten().all(|time| time <= max) && sample.bytes <= BYTES_MAX
+    times.into_iter().all(bounds::is_time) && sample.bytes <= BYTES_MAX
 }
 
 impl From<Sample> for RawSample {

@@ -102,8 +102,9 @@ impl Inbox {
         Some(latency)
     }
 
-    /// What `client` measured: the samples of the probes that left.
-    pub(crate) fn close(mut self, client: &Client) -> ClientRun {
+    /// What `client` measured: the samples of the probes that left. One that was answered later than `timeout` is
+    /// lost, whenever it was sent: the last are waited for no longer (RFC 7680 §2.6: one threshold for all).
+    pub(crate) fn close(mut self, client: &Client, timeout: Duration) -> ClientRun {
         self.samples.retain_mut(|sample| match client.sent_at(sample.seq) {
             Some(sent_at) => {
                 sample.sent_at = sent_at;
@@ -111,6 +112,13 @@ impl Inbox {
             }
             None => false,
         });
+        let mut late = 0;
+        for sample in &mut self.samples {
+            if sample.received_at.is_some_and(|at| at.saturating_sub(sample.sent_at) > timeout) {
+                *sample = Sample::sent(sample.seq, sample.due_at, sample.sent_at);
+                late += 1;
+            }
+        }
         if !self.counts {
             let reflections = self.samples.iter_mut().filter_map(|it| it.reflection.as_mut());
             reflections.for_each(|reflection| reflection.number = None);
@@ -123,6 +131,7 @@ impl Inbox {
             refused: client.refused.load(Relaxed),
             unreachable: client.unreachable.load(Relaxed),
             foreign: self.foreign,
+            late,
             user_stamped: self.user_stamped,
             overruns: kernel::overruns(&client.socket),
         }
