@@ -97,6 +97,29 @@ fn a_purge_by_prefix_or_pattern_takes_the_urls_that_fit() {
 }
 
 #[test]
+fn a_prefix_is_read_as_urls_are() {
+    let mut news = News::start();
+    news.client.request("GET", "/articles/1", &[("host", "ex.test")]).unwrap();
+    for prefix in [
+        "http://EX.test",
+        "HTTP://ex.test:80/articles",
+        "http://ex.test/%61rticles/%31",
+        "http://ex.test/x/../articles/",
+    ] {
+        assert_eq!(news.purge(&["--prefix", prefix, "--dry-run"]), 1, "{prefix}");
+        let listed = news.netctl.json(&["cache", "ls", "--prefix", prefix]);
+        assert_eq!(listed["entries"][0]["url"], "http://ex.test/articles/1", "{prefix}");
+    }
+    for prefix in ["/articles", "ex.test/articles"] {
+        for command in ["purge", "ls"] {
+            let run = news.netctl.run(&["cache", command, "--prefix", prefix]);
+            assert_eq!(run.code, 1, "{run:?}");
+            assert!(run.stderr.contains("does not begin with http://"), "{run:?}");
+        }
+    }
+}
+
+#[test]
 fn a_purge_that_cannot_be_meant_is_refused() {
     let news = News::start();
     for (arguments, code) in [

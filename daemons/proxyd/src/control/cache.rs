@@ -49,9 +49,12 @@ impl CacheService for CacheControl {
         &self,
         request: Request<ListEntriesRequest>,
     ) -> Result<Response<Self::ListEntriesStream>, Status> {
-        let asked = request.into_inner();
+        let mut asked = request.into_inner();
         if !asked.route.is_empty() {
             url::route(&self.proxy.routes.load(), &asked.route)?;
+        }
+        if !asked.prefix.is_empty() {
+            asked.prefix = url::prefix(&asked.prefix)?;
         }
         let listed = entries::list(Arc::clone(&self.proxy), &asked).await;
         Ok(Response::new(Box::pin(listed)))
@@ -119,7 +122,9 @@ impl CacheControl {
                 let key = url::base_key(&routes, &asked.route, &url)?;
                 return Ok(Selection::resource(&key));
             }
-            Some(Asked::Prefix(prefix)) if fits(&prefix) => Selection::prefix(&prefix),
+            Some(Asked::Prefix(prefix)) if fits(&prefix) => {
+                Selection::prefix(&url::prefix(&prefix)?)
+            }
             Some(Asked::Prefix(_)) => return Err(wrong("prefix")),
             Some(Asked::Tag(tag)) if fits(&tag) => Selection::tag(&tag),
             Some(Asked::Tag(_)) => return Err(wrong("tag")),
