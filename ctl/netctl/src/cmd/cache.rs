@@ -105,7 +105,7 @@ pub(crate) struct Watching {
 /// What to list.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Listing {
-    /// Only URLs that start so
+    /// Only URLs that start so: http://HOST and more
     #[arg(long, value_name = "P", default_value = "")]
     prefix: String,
     /// Only what its origin gave this tag
@@ -188,7 +188,8 @@ async fn list(
         route: listing.route.clone(),
     };
     let entries = control.collect(control.cache().list_entries(request)).await?;
-    output.show(&entries::Entries { entries, limit: listing.limit })?;
+    let (limit, has_prefix) = (listing.limit, !listing.prefix.is_empty());
+    output.show(&entries::Entries { entries, limit, has_prefix })?;
     Ok(Exit::Success)
 }
 

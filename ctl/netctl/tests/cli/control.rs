@@ -116,6 +116,25 @@ fn a_purge_and_a_flush_print_the_exact_count() {
 }
 
 #[test]
+fn a_purge_that_finds_nothing_says_what_to_look_at() {
+    for (arguments, part) in [
+        (&["http://127.0.0.1:8080/never/*"][..], "use --prefix or --regex"),
+        (&["--prefix", "http://h/never/*"], "no wildcard in a prefix"),
+        (&["--prefix", "http://h/never"], "as `netctl cache ls` shows them"),
+        (&["--regex", "/never/.*"], "--unanchored lets it match a part"),
+        (&["--regex", "/never/.*", "--unanchored"], "as `netctl cache ls` shows them"),
+    ] {
+        let text = with_daemon(&[&["cache", "purge"], arguments].concat()).text();
+        assert_has(&text, &["nothing was stored of", part]);
+        assert_eq!(text.lines().count(), 2, "{text}");
+    }
+    let found = with_daemon(&["cache", "purge", "--prefix", "http://h/a"]).text();
+    assert_eq!(found.lines().count(), 1, "{found}");
+    let listed = with_daemon(&["cache", "ls", "--prefix", "http://nobody/"]).text();
+    assert_has(&listed, &["Nothing is stored", "as `netctl cache ls` shows them"]);
+}
+
+#[test]
 fn sessions_show_who_talks_to_whom() {
     let text = with_daemon(&["sessions"]).text();
     assert_has(&text, &["udp", "127.0.0.1:50000", "127.0.0.1:9000", "16.8 KiB", "100/99"]);

@@ -282,13 +282,12 @@ impl CacheService for Mood {
 
     async fn purge(&self, request: Request<PurgeRequest>) -> Answer<PurgeResponse> {
         self.allow().await?;
-        let request = request.into_inner();
-        let is_never = matches!(
-            &request.selection,
-            Some(purge_request::Selection::Url(url)) if url.ends_with("/never")
-        );
-        let is_stored = !is_never;
-        let (purged_count, purged_bytes) = if is_stored { (2, 2048) } else { (0, 0) };
+        use purge_request::Selection::{Prefix, Regex, Tag, Url};
+        let is_never = match request.into_inner().selection {
+            Some(Url(text) | Prefix(text) | Regex(text) | Tag(text)) => text.contains("/never"),
+            None => false,
+        };
+        let (purged_count, purged_bytes) = if is_never { (0, 0) } else { (2, 2048) };
         Ok(Response::new(PurgeResponse { purged_count, purged_bytes }))
     }
 

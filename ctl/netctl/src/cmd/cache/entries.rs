@@ -8,16 +8,25 @@ use serde_json::{Value, json};
 use super::variants::freshness;
 use crate::output::{Cell, Column, Grid, Page, Records, Report, Tone, unit};
 
+/// Why it may be that nothing starts so.
+pub(super) const PREFIX_HINT: &str =
+    "prefixes are compared with URLs as `netctl cache ls` shows them";
+
 pub(super) struct Entries {
     pub(super) entries: Vec<ListEntriesResponse>,
     /// Most that were asked for.
     pub(super) limit: u32,
+    /// Whether only those with a prefix were asked for.
+    pub(super) has_prefix: bool,
 }
 
 impl Report for Entries {
     fn page(&self, page: &mut Page) {
         if self.entries.is_empty() {
             page.line("Nothing is stored that fits.");
+            if self.has_prefix {
+                page.line(format!("  {PREFIX_HINT}"));
+            }
             return;
         }
         let mut grid = Grid::new(&[

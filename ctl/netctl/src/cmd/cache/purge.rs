@@ -6,6 +6,7 @@ use selat_proto::socket::Daemon;
 use selat_proto::v1::{FlushRequest, PurgeRequest, purge_request::Selection};
 
 use super::absolute;
+use super::entries::PREFIX_HINT;
 use super::removal::{Removal, Verb};
 use crate::cli::Global;
 use crate::exit::Exit;
@@ -20,8 +21,8 @@ Examples:
   netctl cache purge --route images                       all of a route
   netctl cache purge --route images --tag logo            what is tagged so, of a route
 
-Prefixes and patterns are compared with URLs as `netctl cache ls` shows them. Tags are those of the
-origin's Surrogate-Key, Cache-Tag or xkey. Every request after the answer sees it done, also where
+Prefixes and patterns are compared with URLs as `netctl cache ls` shows them; a pattern has to match
+all of one. Tags are those of the origin's Surrogate-Key, Cache-Tag or xkey. Every request after the answer sees it done, also where
 something was just being fetched.";
 
 /// How long a purge of very much may take, where nothing else is asked.
@@ -55,7 +56,7 @@ struct What {
     /// Every variant of this URL, as a client asks for it: http://HOST[:PORT]/PATH
     #[arg(value_parser = absolute)]
     url: Option<String>,
-    /// All URLs that start so
+    /// All URLs that start so: http://HOST and more
     #[arg(long, value_name = "P", value_parser = given)]
     prefix: Option<String>,
     /// All that its origin gave this tag
@@ -85,6 +86,26 @@ impl What {
         };
         url.or_else(prefix).or_else(tag).or_else(regex)
     }
+
+    /// What to look at where nothing was found.
+    fn hint(&self, unanchored: bool) -> Option<&'static str> {
+        let Self { url, prefix, regex, .. } = self;
+        let has_star = |text: &Option<String>| text.as_ref().is_some_and(|it| it.contains('*'));
+        match (prefix, regex) {
+            _ if has_star(url) => Some("* is no wildcard in a URL: use --prefix or --regex"),
+            _ if has_star(prefix) => {
+                Some("* is no wildcard in a prefix: it ends where the rest begins")
+            }
+            (Some(_), _) => Some(PREFIX_HINT),
+            (_, Some(_)) if unanchored => {
+                Some("patterns are compared with URLs as `netctl cache ls` shows them")
+            }
+            (_, Some(_)) => {
+                Some("the pattern has to match the whole URL; --unanchored lets it match a part")
+            }
+            _ => None,
+        }
+    }
 }
 
 pub(super) async fn run(
@@ -107,7 +128,8 @@ pub(super) async fn run(
     let of = of.map_or(String::new(), |of| format!(" of {of}"));
     let of = args.route.as_ref().map_or(of.clone(), |route| format!("{of} of route {route}"));
     let (count, bytes) = (purged.purged_count, purged.purged_bytes);
-    output.show(&Removal { message: purged, verb, count, bytes, of })?;
+    let hint = args.what.hint(unanchored);
+    output.show(&Removal { message: purged, verb, count, bytes, of, hint })?;
     Ok(Exit::Success)
 }
 
@@ -115,8 +137,8 @@ pub(super) async fn flush(global: &Global, output: &mut Output<'_, '_>) -> anyho
     let control = global.connect_for(Daemon::Proxyd, PURGE_LIMIT).await?;
     let flushed = control.answer(control.cache().flush(FlushRequest {})).await?;
     let (count, bytes) = (flushed.purged_count, flushed.purged_bytes);
-    let (verb, of) = (Verb::Removed, String::new());
-    output.show(&Removal { message: flushed, verb, count, bytes, of })?;
+    let (verb, of, hint) = (Verb::Removed, String::new(), None);
+    output.show(&Removal { message: flushed, verb, count, bytes, of, hint })?;
     Ok(Exit::Success)
 }
 

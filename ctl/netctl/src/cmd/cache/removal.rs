@@ -13,6 +13,8 @@ pub(super) struct Removal<M> {
     pub(super) bytes: u64,
     /// Of what, with a space in front; empty for everything.
     pub(super) of: String,
+    /// Why it may be that nothing was found.
+    pub(super) hint: Option<&'static str>,
 }
 
 /// What was done.
@@ -35,6 +37,9 @@ impl<M: Message + Name> Report for Removal<M> {
             (_, Verb::WouldRemove) => format!("would remove {count}{of} ({size})"),
             (_, Verb::WouldMarkStale) => format!("would mark {count}{of} stale ({size})"),
         });
+        if let (0, Some(hint)) = (self.count, self.hint) {
+            page.line(format!("  {hint}"));
+        }
     }
 
     fn json(&self) -> anyhow::Result<Value> {
