@@ -268,6 +268,74 @@ fn a_decision_is_explained_by_the_rule_that_makes_it() {
 }
 
 #[test]
+fn what_proxyd_answers_itself_is_explained_as_it_is_answered() {
+    for config in ["", "[cache]\npurge_allow = [\"127.0.0.1\"]\n"] {
+        let mut news = News::with(config);
+        for (method, field) in [
+            ("TRACE", ("x-any", "1")),
+            ("OPTIONS", ("max-forwards", "0")),
+            ("PURGE", ("x-any", "1")),
+            ("GET", ("via", &["1.1 hop"; 32].join(", "))),
+        ] {
+            let (name, value) = field;
+            let header = format!("{name}: {value}");
+            let url = news.proxyd.url("/articles/1");
+            let explained =
+                news.netctl.json(&["cache", "explain", "-X", method, "-H", &header, &url]);
+            assert_eq!(explained["decision"], "CACHE_DECISION_OWN_ANSWER", "{method}");
+            let status = news.client.request(method, "/articles/1", &[field]).unwrap().status();
+            let next = explained["next"].as_str().unwrap();
+            assert!(next.contains(&status.to_string()), "{method} is answered {status}: {next}");
+        }
+    }
+}
+
+#[test]
+fn what_happens_if_the_origin_fails_is_explained_as_it_happens() {
+    let mut news = News::start();
+    for (path, directives, says) in [
+        ("/articles/1", "max-age=0", "cache.grace_if_error allows"),
+        ("/articles/2", "max-age=0, stale-if-error=60", "stale-if-error allows"),
+        ("/list", "max-age=0, must-revalidate", "a directive forbids"),
+        ("/logo.png", "max-age=0, stale-if-error=0", "any longer"),
+    ] {
+        let reply = Reply::status(200).header("cache-control", directives).header("etag", "\"1\"");
+        news.origin.on(path, reply);
+        news.purge(&[&news.proxyd.url(path)]);
+        news.client.get(path).unwrap();
+        let url = news.proxyd.url(path);
+        let explained = news.netctl.json(&["cache", "explain", &url]);
+        let (said, lasts) = (explained["if_error"].as_str().unwrap(), &explained["if_error_ttl"]);
+        assert!(said.contains(says), "{path}: {said}");
+        news.origin.on(path, Reply::status(503));
+        let status = news.client.get(path).unwrap().status();
+        assert_eq!(status == 200, lasts.is_string(), "{path}: {status} {lasts}");
+        if lasts.is_string() {
+            let text = news.netctl.text(&["cache", "explain", &url]);
+            assert!(text.contains("if that fails") && text.contains(" more."), "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_stored_is_explained_by_method_and_fields() {
+    let news = News::start();
+    let (absent, stored) = (news.proxyd.url("/absent"), news.proxyd.url("/list"));
+    for (arguments, part) in [
+        (&["-X", "HEAD", &absent][..], "nothing of its answer is stored"),
+        (&["-H", "If-Match: \"1\"", &stored], "the response is stored where that is allowed"),
+        (&["-X", "DELETE", &stored], "what is stored for the URL is removed"),
+        (&["-H", "Cache-Control: no-store", &stored], "the cache stays out of it"),
+    ] {
+        let explained = news.netctl.json(&[&["cache", "explain"], arguments].concat());
+        assert!(explained["next"].as_str().unwrap().contains(part), "{arguments:?}: {explained}");
+    }
+    let run = news.netctl.run(&["cache", "explain", "-H", "Host: shop.test", &stored]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stderr.contains("put shop.test there"), "{run:?}");
+}
+
+#[test]
 fn warming_stores_what_clients_then_ask_for() {
     let mut news = News::start();
     let _ = news.netctl.text(&["cache", "flush"]);

@@ -1,16 +1,23 @@
 //! What the cache would do with a request now, and why: the policy that requests go through, asked
 //! without a request.
 
-use std::time::SystemTime;
+mod next;
+mod own;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header, request};
 use selat_core::{
     cache::{
         hit_for_miss::HitForMiss,
         key::CacheKey,
         key_parts::TooLong,
-        policy::{Decision, lookup},
-        reason::{HitReason, MissReason, PassReason, StoreRefusal},
+        policy::{Decision, OriginFailure, lookup, serve_on_error},
+        reason::{HitReason, MissReason, PassReason},
     },
     http::{message::RequestHead, target::Target},
 };
@@ -21,67 +28,113 @@ use super::{
     entries::{self, span},
     url,
 };
-use crate::{cache::store::Resource, proxy::Proxy, request::is_shareable};
+use crate::{
+    cache::{object::Object, store::Resource},
+    proxy::Proxy,
+    request::{Ask, is_shareable},
+};
+
+/// Who sends the request that is asked about: what depends on that is told for everyone.
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Header fields of the request that is asked about.
 const FIELDS_MAX: usize = 100;
 
-/// Explains the decision about a request.
+/// Explains what becomes of a request.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` where no client could send it.
 pub(super) fn explain(
-    proxy: &Proxy,
+    proxy: &Arc<Proxy>,
     asked: ExplainRequest,
     now: SystemTime,
 ) -> Result<ExplainResponse, Status> {
-    let (method, headers) = (method(&asked.method)?, headers(&asked.headers)?);
-    let uri = url::parse(&asked.url)?;
-    let target = url::target(&asked.url, &uri, &headers)?;
+    let head = head(&asked)?;
+    let target = url::target(&asked.url, &head.uri, &head.headers)?;
     let routes = proxy.routes.load();
     let route = routes.of(&target);
     let query = route.query(&target);
-    let mut text = String::new();
     let target = Target { query: query.as_deref(), ..target };
-    let fits = route.write_key(&mut text, &target, &headers);
+    let mut text = String::new();
+    let fits = route.write_key(&mut text, &target, &head.headers);
     let key = CacheKey::from(text.as_str());
     let stored = fits.ok().and_then(|()| proxy.store.peek(key.as_str()));
-    let variants = stored.iter().flat_map(Resource::variants);
-    let request = RequestHead { method: &method, headers: &headers };
-    let candidates = variants.clone().map(|object| &object.meta);
+    let variants = stored.as_ref().map_or(&[][..], Resource::variants);
+    let mut explained = ExplainResponse {
+        url: key.uri().to_owned(),
+        variants: u32::try_from(variants.len()).unwrap_or(u32::MAX),
+        route: key.namespace().to_owned(),
+        key_parts: entries::key_parts(&key),
+        ..ExplainResponse::default()
+    };
+    let made_key = &OnceLock::new();
+    let ask = Ask { proxy, route, client: NOBODY, head: &head, target, made_key, interims: None };
+    if own::tell(&ask, &mut explained) {
+        return Ok(explained);
+    }
     let decision = match fits {
-        Ok(()) => lookup(request, candidates, now, &route.options),
+        Ok(()) => {
+            let candidates = variants.iter().map(|object| &object.meta);
+            lookup(ask.request_head(), candidates, now, &route.options)
+        }
         Err(TooLong) => Decision::Pass(PassReason::KeyTooLong),
     };
-    let unshared = unshared(proxy, &key, request, &decision, now);
+    tell(&ask, &key, decision, variants, now, &mut explained);
+    Ok(explained)
+}
+
+/// Says what is decided about a request, and what follows.
+fn tell(
+    ask: &Ask<'_>,
+    key: &CacheKey,
+    decision: Decision,
+    variants: &[Arc<Object>],
+    now: SystemTime,
+    to: &mut ExplainResponse,
+) {
+    let (proxy, request) = (ask.proxy, ask.request_head());
+    let unshared = unshared(proxy, key, request, &decision, now);
     let decision = match decision {
         Decision::Fetch(MissReason::Absent) if unshared.is_some() => {
             Decision::Fetch(MissReason::HitForMiss)
         }
         decision => decision,
     };
-    let selected = selected(&decision).and_then(|which| variants.clone().nth(which));
-    let lifetime = selected.map(|object| object.meta.lifetime().source.rule());
-    let (rule, refusal) = (decision.rule(), unshared.as_ref().map(HitForMiss::refusal));
-    Ok(ExplainResponse {
-        url: key.uri().to_owned(),
-        decision: kind(&decision).into(),
-        reason: reason(&decision).to_owned(),
-        rule: rule.text.to_owned(),
-        clause: rule.clause.to_owned(),
-        next: next(&decision).to_owned(),
-        variant: selected.map(|object| entries::variant(&key, object, now)),
-        variants: u32::try_from(variants.count()).unwrap_or(u32::MAX),
-        lifetime_rule: lifetime.map_or("", |rule| rule.text).to_owned(),
-        lifetime_clause: lifetime.map_or("", |rule| rule.clause).to_owned(),
-        fetching: unshared.is_none() && proxy.flights.is_fetching(&key),
-        route: key.namespace().to_owned(),
-        key_parts: entries::key_parts(&key),
-        last_refusal: refusal.map_or("", StoreRefusal::as_str).to_owned(),
-        last_refusal_rule: refusal.map_or("", |refusal| refusal.rule().text).to_owned(),
-        last_refusal_clause: refusal.map_or("", |refusal| refusal.rule().clause).to_owned(),
-        last_refusal_ttl: unshared.and_then(|said| span(said.until().duration_since(now).ok()?)),
-    })
+    to.decision = kind(&decision).into();
+    reason(&decision).clone_into(&mut to.reason);
+    decision.rule().text.clone_into(&mut to.rule);
+    decision.rule().clause.clone_into(&mut to.clause);
+    next::next(&decision, request.method).clone_into(&mut to.next);
+    if let Some(object) = selected(&decision).and_then(|which| variants.get(which)) {
+        to.variant = Some(entries::variant(key, object, now));
+        let lifetime = object.meta.lifetime().source.rule();
+        lifetime.text.clone_into(&mut to.lifetime_rule);
+        lifetime.clause.clone_into(&mut to.lifetime_clause);
+        if let Decision::Revalidate { .. } = decision {
+            tell_if_error(ask, object, now, to);
+        }
+    }
+    to.fetching = unshared.is_none() && proxy.flights.is_fetching(key);
+    if let Some(said) = unshared {
+        let (refusal, rule) = (said.refusal(), said.refusal().rule());
+        refusal.as_str().clone_into(&mut to.last_refusal);
+        rule.text.clone_into(&mut to.last_refusal_rule);
+        rule.clause.clone_into(&mut to.last_refusal_clause);
+        to.last_refusal_ttl = said.until().duration_since(now).ok().and_then(span);
+    }
+}
+
+/// Says what would happen if the origin failed when it is asked about `object`, and for how long.
+fn tell_if_error(ask: &Ask<'_>, object: &Object, now: SystemTime, to: &mut ExplainResponse) {
+    let serve = |at| {
+        let failure = OriginFailure::Unreachable;
+        serve_on_error(ask.request_head(), &object.meta, failure, at, &ask.route.options)
+    };
+    let served = serve(now);
+    next::if_error(served).clone_into(&mut to.if_error);
+    if served.is_ok() {
+        to.if_error_ttl = span(next::lasts(now, |at| serve(at).is_ok()));
+    }
 }
 
 /// What says that the request would not wait for another's fetch.
@@ -96,6 +149,14 @@ fn unshared(
     let selects = selected(decision).is_some();
     let is_shared = fetches && is_shareable(request);
     is_shared.then(|| proxy.hits_for_miss.find(key, selects, now, &proxy.store)).flatten()
+}
+
+fn head(asked: &ExplainRequest) -> Result<request::Parts, Status> {
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.method = method(&asked.method)?;
+    head.headers = headers(&asked.headers)?;
+    head.uri = url::parse(&asked.url)?;
+    Ok(head)
 }
 
 fn method(name: &str) -> Result<Method, Status> {
@@ -115,6 +176,10 @@ fn headers(fields: &[Field]) -> Result<HeaderMap, Status> {
     for Field { name, value } in fields {
         let wrong = |_| Status::invalid_argument(format!("\"{name}: {value}\" is no header field"));
         let parsed: HeaderName = name.parse().map_err(|_| ()).map_err(wrong)?;
+        if parsed == header::HOST {
+            let text = format!("the host of a request is that of its URL: put {value} there");
+            return Err(Status::invalid_argument(text));
+        }
         headers.append(parsed, HeaderValue::from_str(value).map_err(|_| ()).map_err(wrong)?);
     }
     Ok(headers)
@@ -147,30 +212,5 @@ fn reason(decision: &Decision) -> &'static str {
         Decision::Fetch(reason) => reason.as_str(),
         Decision::Pass(reason) => reason.as_str(),
         Decision::Complete { .. } | Decision::GatewayTimeout => "",
-    }
-}
-
-/// What would happen next, as one sentence.
-fn next(decision: &Decision) -> &'static str {
-    match decision {
-        Decision::Serve(serve) if serve.wants_refresh() => {
-            "It is served at once, and refreshed from the origin in the background."
-        }
-        Decision::Serve(_) => "It is served; the origin hears nothing of it.",
-        Decision::Revalidate { conditions, .. } if conditions.is_empty() => {
-            "The origin is asked for it anew, since it has no validator to ask by."
-        }
-        Decision::Revalidate { .. } => {
-            "The origin is asked whether it changed: a 304 makes it fresh again, anything else takes its place."
-        }
-        Decision::Complete { .. } => "The origin is asked for the octets that are missing.",
-        Decision::Fetch(MissReason::HitForMiss) => {
-            "The origin is asked, whoever else asks it; the response is stored where that is allowed."
-        }
-        Decision::Fetch(_) => {
-            "The origin is asked, and the response is stored where that is allowed."
-        }
-        Decision::Pass(_) => "The request goes to the origin; the cache stays out of it.",
-        Decision::GatewayTimeout => "The client gets a 504; the origin hears nothing of it.",
     }
 }

@@ -91,6 +91,9 @@ impl Explanation {
         facts.fact("why", reason);
         facts.fact("rule", &explained.clause);
         facts.fact("next", &explained.next);
+        if !explained.if_error.is_empty() {
+            facts.fact("if that fails", self.if_error());
+        }
         if explained.fetching {
             facts.fact("now", "another request is fetching it; one that has to fetch waits for it");
         }
@@ -104,6 +107,16 @@ impl Explanation {
         }
         facts.fact("stored", unit::plural(explained.variants.into(), "variant", "variants"));
         facts
+    }
+
+    fn if_error(&self) -> String {
+        let explained = &self.0;
+        match &explained.if_error_ttl {
+            Some(ttl) => {
+                format!("{} For {} more.", explained.if_error, unit::message_span(Some(ttl)))
+            }
+            None => explained.if_error.clone(),
+        }
     }
 
     fn last_refusal(&self) -> String {
@@ -137,7 +150,8 @@ fn decision(decision: CacheDecision) -> Cell {
         }
         CacheDecision::Complete => ("ask the origin for the part that is missing", Tone::Warning),
         CacheDecision::Fetch => ("ask the origin: a miss", Tone::Warning),
-        CacheDecision::Pass => ("ask the origin, without the cache", Tone::Warning),
+        CacheDecision::Pass => ("ask the origin, whatever is stored", Tone::Warning),
+        CacheDecision::OwnAnswer => ("answer by itself", Tone::Warning),
         CacheDecision::GatewayTimeout => ("answer 504", Tone::Bad),
         CacheDecision::Unspecified => ("something that this netctl does not know", Tone::Bad),
     };
