@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::ArgGroup;
 use selat_proto::socket::Daemon;
 use selat_proto::v1::{FlushRequest, PurgeRequest, purge_request::Selection};
 
@@ -30,7 +31,7 @@ const PURGE_LIMIT: Duration = Duration::from_secs(120);
 
 /// What to purge, and how.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group = selected())]
 pub(crate) struct Args {
     #[command(flatten)]
     what: What,
@@ -38,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["url", "prefix", "tag"])]
     unanchored: bool,
     /// Only of the route of this name; all of it where nothing else is selected
-    #[arg(long, value_name = "NAME", value_parser = given, required_unless_present = "what")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     route: Option<String>,
     /// Mark stale instead of removing: the origin is asked before it is next served, and it may
     /// still be served where the origin fails
@@ -47,6 +48,12 @@ pub(crate) struct Args {
     /// Only say how much it would be
     #[arg(long)]
     dry_run: bool,
+}
+
+/// A purge of nothing in particular is a flush.
+fn selected() -> ArgGroup {
+    let args = ["url", "prefix", "tag", "regex", "route"];
+    ArgGroup::new("selected").args(args).multiple(true).required(true)
 }
 
 /// What to purge.
