@@ -21,7 +21,10 @@ use selat_proto::v1::{
 use crate::cli::Global;
 use crate::duration;
 use crate::exit::Exit;
-use crate::output::Output;
+use crate::output::{Format, Output};
+
+/// Most entries of a listing, as the daemon has it.
+const LIMIT_MAX: u32 = 1_000_000;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -119,7 +122,7 @@ pub(crate) struct Listing {
     sort: Sort,
     /// At most this many
     #[arg(long, value_name = "N", default_value = "1000")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(LIMIT_MAX)))]
     limit: u32,
 }
 
@@ -183,13 +186,23 @@ async fn list(
     let request = ListEntriesRequest {
         prefix: listing.prefix.clone(),
         sort: EntrySort::from(listing.sort).into(),
-        limit: listing.limit,
+        // One more tells whether there are more.
+        limit: listing.limit.saturating_add(1),
         tag: listing.tag.clone(),
         route: listing.route.clone(),
     };
-    let entries = control.collect(control.cache().list_entries(request)).await?;
-    let (limit, has_prefix) = (listing.limit, !listing.prefix.is_empty());
-    output.show(&entries::Entries { entries, limit, has_prefix })?;
+    let mut entries = control.collect(control.cache().list_entries(request)).await?;
+    // Of the largest limit it lists no more.
+    let most = u64::from(listing.limit.min(LIMIT_MAX - 1));
+    let is_truncated = entries.len() as u64 > most;
+    entries.truncate(usize::try_from(listing.limit).unwrap_or(usize::MAX));
+    let has_prefix = !listing.prefix.is_empty();
+    output.show(&entries::Entries { entries, is_truncated, has_prefix })?;
+    if is_truncated && output.format != Format::Table {
+        output
+            .console
+            .note(&format!("netctl: only the first {} are listed: raise --limit", listing.limit));
+    }
     Ok(Exit::Success)
 }
 

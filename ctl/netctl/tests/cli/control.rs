@@ -69,9 +69,32 @@ fn a_listing_is_an_object_with_entries_whether_there_are_any_or_not() {
     assert_eq!(document["entries"].as_array().unwrap().len(), 2);
     assert_eq!(document["entries"][0]["ttl"], json!("57s"));
     let none = with_daemon(&["-o", "json", "cache", "ls", "--prefix", "http://nobody/"]).json();
-    assert_eq!(none, json!({ "entries": [] }));
+    assert_eq!(none, json!({ "entries": [], "truncated": false }));
     let none = with_daemon(&["-o", "json", "sessions", "tcp"]).json();
     assert_eq!(none, json!({ "entries": [] }));
+}
+
+#[test]
+fn a_listing_of_several_routes_tells_them_apart() {
+    let text = with_daemon(&["cache", "ls", "--tag", "two-routes"]).text();
+    assert_has(&text, &["ROUTE", " default ", " images "]);
+    let text = with_daemon(&["cache", "ls"]).text();
+    assert!(!text.contains("ROUTE"), "{text}");
+}
+
+#[test]
+fn a_listing_that_is_not_whole_says_so_to_programs_too() {
+    for format in ["json", "csv"] {
+        let ran = with_daemon(&["-o", format, "cache", "ls", "--limit", "1"]);
+        assert_has(&ran.notes, &["only the first 1", "raise --limit"]);
+        if format == "json" {
+            let document = ran.json();
+            assert_eq!(document["truncated"], json!(true));
+            assert_eq!(document["entries"].as_array().unwrap().len(), 1);
+        }
+        let whole = with_daemon(&["-o", format, "cache", "ls", "--limit", "2"]);
+        assert_eq!((whole.exit, whole.notes.as_str()), (Exit::Success, ""), "{whole:?}");
+    }
 }
 
 #[test]

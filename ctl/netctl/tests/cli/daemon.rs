@@ -221,7 +221,7 @@ impl CacheService for Mood {
         request: Request<ListEntriesRequest>,
     ) -> Answer<Messages<ListEntriesResponse>> {
         self.allow().await?;
-        let ListEntriesRequest { prefix, limit, .. } = request.into_inner();
+        let ListEntriesRequest { prefix, limit, tag, .. } = request.into_inner();
         let entry = |path: &str, ttl| ListEntriesResponse {
             url: format!("http://127.0.0.1:8080{path}"),
             variants: 1,
@@ -233,7 +233,13 @@ impl CacheService for Mood {
             route: "default".to_owned(),
             key_parts: Vec::new(),
         };
-        let entries = vec![entry("/fresh", 57), entry("/stale\u{1b}[31m", -3)];
+        let entries = match tag.as_str() {
+            "two-routes" => {
+                let image = ListEntriesResponse { route: "images".to_owned(), ..entry("/a", 1) };
+                vec![entry("/a", 1), image]
+            }
+            _ => vec![entry("/fresh", 57), entry("/stale\u{1b}[31m", -3)],
+        };
         let wanted = entries.into_iter().filter(|entry| entry.url.starts_with(&prefix));
         messages(wanted.take(limit.try_into().unwrap()).collect())
     }

@@ -14,8 +14,8 @@ pub(super) const PREFIX_HINT: &str =
 
 pub(super) struct Entries {
     pub(super) entries: Vec<ListEntriesResponse>,
-    /// Most that were asked for.
-    pub(super) limit: u32,
+    /// Whether there are more than were asked for.
+    pub(super) is_truncated: bool,
     /// Whether only those with a prefix were asked for.
     pub(super) has_prefix: bool,
 }
@@ -29,8 +29,10 @@ impl Report for Entries {
             }
             return;
         }
-        let mut grid = Grid::new(&[
-            Column::Left("URL"),
+        let has_routes = self.has_routes();
+        let mut columns = vec![Column::Left("URL")];
+        columns.extend(has_routes.then_some(Column::Left("ROUTE")));
+        columns.extend([
             Column::Right("STATUS"),
             Column::Right("VARIANTS"),
             Column::Right("SIZE"),
@@ -38,7 +40,8 @@ impl Report for Entries {
             Column::Right("AGE"),
             Column::Left("FRESHNESS"),
         ]);
-        self.entries.iter().for_each(|entry| grid.row(row(entry)));
+        let mut grid = Grid::new(&columns);
+        self.entries.iter().for_each(|entry| grid.row(row(entry, has_routes)));
         page.grid(&grid);
         page.gap();
         page.line(self.summary());
@@ -46,7 +49,8 @@ impl Report for Entries {
 
     fn json(&self) -> anyhow::Result<Value> {
         let entries = self.entries.iter().map(to_json).collect::<Result<Vec<_>, _>>();
-        Ok(json!({ "entries": entries.context("cannot show an entry")? }))
+        let entries = entries.context("cannot show an entry")?;
+        Ok(json!({ "entries": entries, "truncated": self.is_truncated }))
     }
 
     fn records(&self) -> anyhow::Result<Records> {
@@ -55,16 +59,18 @@ impl Report for Entries {
 }
 
 impl Entries {
+    /// Whether they are of more than one route, which may store the same URL.
+    fn has_routes(&self) -> bool {
+        let first = self.entries.first();
+        self.entries.iter().any(|entry| first.is_some_and(|first| first.route != entry.route))
+    }
+
     fn summary(&self) -> String {
         let count = self.entries.len() as u64;
         let bytes = self.entries.iter().map(|entry| entry.memory_bytes).sum();
         let summary =
             format!("{} in {}", unit::plural(count, "entry", "entries"), unit::bytes(bytes));
-        if count >= u64::from(self.limit) {
-            summary + "; there may be more: raise --limit"
-        } else {
-            summary
-        }
+        if self.is_truncated { summary + "; there are more: raise --limit" } else { summary }
     }
 }
 
@@ -74,14 +80,16 @@ fn key(entry: &ListEntriesResponse) -> String {
     [entry.url.clone()].into_iter().chain(parts).collect()
 }
 
-fn row(entry: &ListEntriesResponse) -> [Cell; 7] {
-    [
-        Cell::toned(key(entry), Tone::Strong),
+fn row(entry: &ListEntriesResponse, has_routes: bool) -> Vec<Cell> {
+    let mut cells = vec![Cell::toned(key(entry), Tone::Strong)];
+    cells.extend(has_routes.then(|| Cell::from(&entry.route)));
+    cells.extend([
         entry.status.into(),
         unit::count(entry.variants.into()).into(),
         unit::bytes(entry.memory_bytes).into(),
         unit::count(entry.hits).into(),
         unit::message_span(entry.age.as_ref()).into(),
         freshness(entry.ttl.as_ref()),
-    ]
+    ]);
+    cells
 }
