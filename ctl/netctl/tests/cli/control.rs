@@ -64,6 +64,22 @@ fn cache_statistics_have_units_in_a_table_and_none_in_json() {
 }
 
 #[test]
+fn watched_statistics_have_the_time_of_each_line() {
+    let watch = ["cache", "stats", "--watch", "1ms", "-n", "2"];
+    let rows = with_daemon(&[&["-o", "csv"], &watch[..]].concat()).text();
+    let lines: Vec<_> = rows.lines().collect();
+    assert_eq!((lines.len(), lines[0].split(',').next()), (3, Some("time")), "{rows}");
+    let json = with_daemon(&[&["-o", "json"], &watch[..]].concat()).text();
+    let times = json.lines().map(|line| {
+        let document: serde_json::Value = serde_json::from_str(line).unwrap();
+        document["time"].as_str().unwrap().to_owned()
+    });
+    for time in times.chain(lines[1..].iter().map(|line| line[..24].to_owned())) {
+        assert!(time.ends_with('Z') && time.as_bytes()[10] == b'T' && time.len() == 24, "{time}");
+    }
+}
+
+#[test]
 fn a_listing_is_an_object_with_entries_whether_there_are_any_or_not() {
     let document = with_daemon(&["-o", "json", "cache", "ls"]).json();
     assert_eq!(document["entries"].as_array().unwrap().len(), 2);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use selat_proto::json::to_json;
 use selat_proto::v1::{CacheServiceGetStatsRequest, CacheServiceGetStatsResponse};
 use serde_json::Value;
@@ -9,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Watching;
 use crate::client::Control;
-use crate::output::{Output, Page, Records, Report, unit};
+use crate::output::{Output, Page, Records, Report, field_names, labelled, unit};
 
 /// Lines between two headers.
 const HEADER_EVERY: u64 = 20;
@@ -29,7 +30,7 @@ pub(super) async fn watch(
         let request = CacheServiceGetStatsRequest { route: watching.route.clone() };
         let stats = control.answer(control.cache().get_stats(request)).await?;
         let at = Instant::now();
-        let line = Line { stats, before, at, number };
+        let line = Line { stats, before, at, time: Timestamp::now(), number };
         output.show_next(&line, number == 0)?;
         before = Some((line.stats, at));
         number += 1;
@@ -42,6 +43,8 @@ struct Line {
     stats: CacheServiceGetStatsResponse,
     before: Option<(CacheServiceGetStatsResponse, Instant)>,
     at: Instant,
+    /// The same by the clock of this machine.
+    time: Timestamp,
     number: u64,
 }
 
@@ -68,11 +71,16 @@ impl Report for Line {
     }
 
     fn json(&self) -> anyhow::Result<Value> {
-        Ok(to_json(&self.stats)?)
+        // RFC 3339, as times of messages are.
+        Ok(labelled("time", &format!("{:.3}", self.time), to_json(&self.stats)?))
     }
 
     fn records(&self) -> anyhow::Result<Records> {
-        Records::of(std::slice::from_ref(&self.stats))
+        let time = ["time".to_owned()].into_iter();
+        let columns = time.chain(field_names::<CacheServiceGetStatsResponse>()?);
+        let mut records = Records::new(columns);
+        records.push_object(&self.json()?);
+        Ok(records)
     }
 }
 
