@@ -219,8 +219,9 @@ fn absolute(text: &str) -> Result<String, String> {
     const EXAMPLE: &str = "write it as a client asks for it, such as http://127.0.0.1:8080/";
     let uri: Uri = text.parse().map_err(|error| format!("{error}; {EXAMPLE}"))?;
     match (uri.scheme_str(), uri.host()) {
-        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(text.to_owned()),
-        (Some("http" | "https"), _) => Err(format!("it names no host; {EXAMPLE}")),
-        _ => Err(format!("it must start with http:// or https://; {EXAMPLE}")),
+        (Some("http"), Some(host)) if !host.is_empty() => Ok(text.to_owned()),
+        (Some("http"), _) => Err(format!("it names no host; {EXAMPLE}")),
+        (Some("https"), _) => Err("proxyd serves http: write http://…".to_owned()),
+        _ => Err(format!("it must start with http://; {EXAMPLE}")),
     }
 }

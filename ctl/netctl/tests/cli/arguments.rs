@@ -57,12 +57,14 @@ fn the_examples_of_the_help_are_command_lines_that_parse() {
 
 #[test]
 fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
-    let cases: [(&[&str], &str); 22] = [
+    let cases: [(&[&str], &str); 24] = [
         (&["dance"], "dance"),
         (&["cache"], "Usage"),
         (&["cache", "ls", "--sort", "colour"], "colour"),
         (&["cache", "ls", "--limit", "0"], "1..=1000000"),
         (&["cache", "purge", "/index.html"], "must start with http://"),
+        (&["cache", "purge", "https://h/"], "proxyd serves http: write http://…"),
+        (&["cache", "explain", "https://h/"], "proxyd serves http: write http://…"),
         (&["cache", "purge"], "<URL|--prefix <P>|--tag <T>|--regex <R>|--route <NAME>>"),
         (&["fetch", "127.0.0.1:8080/x"], "did you mean http://127.0.0.1:8080/x"),
         (&["fetch", "ftp://127.0.0.1/"], "only http:// and https://"),

@@ -64,10 +64,12 @@ fn begun_encoding(text: &str) -> usize {
 
 /// What follows `http://`.
 fn after_scheme(url: &str) -> Result<&str, &'static str> {
-    const SCHEME: &str = "http://";
-    match url.split_at_checked(SCHEME.len()) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => Ok(rest),
-        _ => Err("it does not begin with http://"),
+    match url.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => Ok(rest),
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => {
+            Err("proxyd serves http: write http://…")
+        }
+        _ => Err("it must start with http://"),
     }
 }
 
@@ -90,12 +92,8 @@ pub(super) fn no_route(routes: &Routes, name: &str) -> Status {
 /// # Errors
 /// `INVALID_ARGUMENT` where it is none of `http`.
 pub(super) fn parse(url: &str) -> Result<Uri, Status> {
-    let uri: Uri = url.parse().map_err(|_| wrong(url, "it cannot be read"))?;
-    if uri.scheme_str() == Some("http") {
-        Ok(uri)
-    } else {
-        Err(wrong(url, "it does not begin with http://"))
-    }
+    after_scheme(url).map_err(|why| wrong(url, why))?;
+    url.parse().map_err(|_| wrong(url, "it cannot be read"))
 }
 
 /// The target of a request for it.
@@ -143,7 +141,11 @@ mod tests {
         }
         for text in ["/n", "ex.test/n", "ftp://ex.test/", "http:/", "h", ""] {
             let refused = prefix(text).unwrap_err();
-            assert!(refused.message().contains("does not begin with http://"), "{refused}");
+            assert!(refused.message().contains("must start with http://"), "{refused}");
+        }
+        for read in [|text| prefix(text).map(drop), |text| parse(text).map(drop)] {
+            let refused: Status = read("https://ex.test/").unwrap_err();
+            assert!(refused.message().ends_with("write http://…"), "{refused}");
         }
     }
 }

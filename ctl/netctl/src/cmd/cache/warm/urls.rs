@@ -69,7 +69,7 @@ fn parse(text: &str, listener: SocketAddr) -> anyhow::Result<HttpUrl> {
     let url = if text.starts_with('/') { format!("http://{listener}{text}") } else { text.into() };
     let url = url.parse::<HttpUrl>().with_context(|| format!("{text:?} cannot be fetched"))?;
     // Asked over http it would be another resource.
-    ensure!(!url.is_https(), "{text:?} cannot be fetched: proxyd serves http alone");
+    ensure!(!url.is_https(), "{text:?} cannot be fetched: proxyd serves http: write http://…");
     Ok(url)
 }
 
