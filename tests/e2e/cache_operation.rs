@@ -114,7 +114,7 @@ fn a_prefix_is_read_as_urls_are() {
         for command in ["purge", "ls"] {
             let run = news.netctl.run(&["cache", command, "--prefix", prefix]);
             assert_eq!(run.code, 1, "{run:?}");
-            assert!(run.stderr.contains("does not begin with http://"), "{run:?}");
+            assert!(run.stderr.contains("must start with http://"), "{run:?}");
         }
     }
 }
@@ -351,6 +351,16 @@ fn warming_stores_what_clients_then_ask_for() {
     let failed = news.netctl.run(&["cache", "warm", &news.proxyd.url("/absent")]);
     assert_eq!(failed.code, 1, "{failed:?}");
     assert!(failed.stdout.contains("404"), "{failed:?}");
+    let private = Reply::status(200).header("cache-control", "private");
+    let urls: Vec<_> = (0..12).map(|number| format!("/private/{number}")).collect();
+    urls.iter().for_each(|path| news.origin.on(path, private.clone()));
+    let (absent, list) = (news.proxyd.url("/absent"), urls.join("\n"));
+    let warm = ["cache", "warm", "--from", "-", &absent];
+    let text = news.netctl.run_with_input(&warm, &list).stdout;
+    assert!(text.contains("/absent: 404"), "{text}");
+    assert!(text.contains(&format!("{}: not stored, private", news.proxyd.url("/private/0"))));
+    assert_eq!(text.matches(": not stored, private").count(), 9, "{text}");
+    assert!(text.contains("… and 3 more"), "{text}");
 }
 
 #[test]

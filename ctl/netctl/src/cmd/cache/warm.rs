@@ -36,8 +36,8 @@ path at the listener. Ends with 1 where any URL failed or was answered with a st
 /// URLs fetched at once, where nothing else is asked: few enough for any origin.
 const CONCURRENCY: u16 = 4;
 
-/// Failures that are named.
-const FAILURES_SHOWN: usize = 10;
+/// URLs that are named with what became of them.
+const NAMED_MAX: usize = 10;
 
 /// What to fetch.
 #[derive(Debug, clap::Args)]
@@ -111,6 +111,19 @@ impl Summary {
         })
     }
 
+    /// A line for each that is not stored: those that failed first.
+    fn amiss(&self) -> impl Iterator<Item = String> {
+        let failed = self.failures().map(|(url, why)| format!("{url}: {why}"));
+        let not_stored = self.warmed.iter().filter_map(|warmed| match &warmed.outcome {
+            Outcome::NotStored(why) if why.is_empty() => {
+                Some(format!("{}: not stored", warmed.url))
+            }
+            Outcome::NotStored(why) => Some(format!("{}: not stored, {why}", warmed.url)),
+            _ => None,
+        });
+        failed.chain(not_stored)
+    }
+
     fn body_bytes(&self) -> u64 {
         self.warmed.iter().map(|warmed| warmed.body_bytes).sum()
     }
@@ -129,8 +142,10 @@ impl Report for Summary {
         let tone = if failed == 0 { Tone::Plain } else { Tone::Bad };
         facts.fact("failed", Cell::toned(unit::count(failed), tone));
         page.grid(&facts);
-        for (url, why) in self.failures().take(FAILURES_SHOWN) {
-            page.line(format!("{url}: {why}"));
+        self.amiss().take(NAMED_MAX).for_each(|line| page.line(line));
+        let more = self.amiss().skip(NAMED_MAX).count() as u64;
+        if more > 0 {
+            page.line(format!("… and {} more", unit::count(more)));
         }
     }
 
