@@ -1,7 +1,7 @@
 //! What netctl shows of the cache, and how it steers it.
 
 use selat_tests::{Client, Daemon, Gate, Netctl, Origin, Reply, System};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn fetch(system: &System, path: &str) -> String {
     let mut client = Client::connect(system.proxyd.address("http"));
@@ -96,6 +96,28 @@ fn a_listing_shows_what_is_stored() {
 }
 
 #[test]
+fn a_listing_a_variant_and_a_purge_count_the_same_bytes() {
+    let origin = Origin::start();
+    origin.on_request("/", |request| {
+        Reply::fresh(request.header("accept-language")).header("vary", "accept-language")
+    });
+    let proxyd = Daemon::caching(origin.address()).start();
+    let (netctl, url) = (Netctl::new().proxyd(&proxyd), proxyd.url("/"));
+    let mut client = Client::connect(proxyd.address("http"));
+    for language in ["id", "en"] {
+        client.request("GET", "/", &[("accept-language", language)]).unwrap();
+        let shown = netctl.json(&["cache", "show", &url]);
+        let variants = shown["variants"].as_array().unwrap();
+        let sum: u64 = variants.iter().map(|one| one["memory_bytes"].as_u64().unwrap()).sum();
+        let listed = netctl.json(&["cache", "ls"]);
+        assert_eq!(listed["entries"][0]["memory_bytes"], sum, "{listed} {shown}");
+        let purged = netctl.json(&["cache", "purge", &url, "--dry-run"]);
+        assert_eq!(purged["purged_bytes"], sum, "{purged} {shown}");
+        assert_eq!(netctl.json(&["cache", "stats"])["memory_bytes"], sum);
+    }
+}
+
+#[test]
 fn one_url_is_shown_with_its_variants() {
     let origin = Origin::start();
     origin.on_request("/", |request| {
@@ -104,12 +126,15 @@ fn one_url_is_shown_with_its_variants() {
     let proxyd = Daemon::caching(origin.address()).start();
     let netctl = Netctl::new().proxyd(&proxyd);
     let mut client = Client::connect(proxyd.address("http"));
+    client.get("/").unwrap();
     for language in ["id", "en"] {
         client.request("GET", "/", &[("accept-language", language)]).unwrap();
     }
     let shown = netctl.json(&["cache", "show", &proxyd.url("/")]);
     let variants = shown["variants"].as_array().unwrap();
-    assert_eq!(variants.len(), 2, "{shown}");
+    assert_eq!(variants.len(), 3, "{shown}");
+    let absent: Vec<_> = variants.iter().map(|variant| &variant["selecting_absent"]).collect();
+    assert_eq!(absent, [&json!([]), &json!([]), &json!(["accept-language"])]);
     for (variant, language) in variants.iter().zip(["en", "id"]) {
         assert_eq!(variant["selecting"][0]["name"], "accept-language");
         assert_eq!(variant["selecting"][0]["value"], language);

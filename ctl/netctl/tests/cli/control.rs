@@ -136,7 +136,8 @@ fn csv_has_a_header_also_where_there_are_no_rows() {
 fn one_url_is_shown_with_what_selects_it() {
     let url = "http://127.0.0.1:8080/";
     let text = with_daemon(&["cache", "show", url]).text();
-    assert_has(&text, &[url, "accept-language: id", "fresh for 57 s", "a lifetime of 1 min"]);
+    assert_has(&text, &["with accept-language: id, dnt (empty), without x-beta"]);
+    assert_has(&text, &[url, "fresh for 57 s", "a lifetime of 1 min"]);
     assert_has(&text, &["http://127.0.0.1:8000", "content-type", "1.00 KiB of body"]);
     let complaint =
         with_daemon(&["cache", "show", "http://127.0.0.1:8080/never"]).complaint(Exit::Failed);

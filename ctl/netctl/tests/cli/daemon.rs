@@ -253,7 +253,8 @@ impl CacheService for Mood {
         let field =
             |name: &str, value: &str| Field { name: name.to_owned(), value: value.to_owned() };
         let variant = Variant {
-            selecting: vec![field("accept-language", "id")],
+            selecting: vec![field("accept-language", "id"), field("dnt", ""), field("x-beta", "")],
+            selecting_absent: vec!["x-beta".to_owned()],
             status: 200,
             headers: vec![field("content-type", "text/html")],
             body_bytes: 1024,

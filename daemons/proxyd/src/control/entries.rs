@@ -127,27 +127,36 @@ pub(super) fn variants(store: &Store, base: &CacheKey, now: SystemTime) -> Vec<V
         && variants.len() < VARIANTS_MAX
     {
         for key in keys {
-            let stored = store.peek(key.as_str());
-            let objects = stored.iter().flat_map(Resource::variants);
-            variants.extend(objects.map(|object| variant(&key, object, now)));
+            let Some(stored) = store.peek(key.as_str()) else { continue };
+            let each = 0..stored.variants().len();
+            variants.extend(each.filter_map(|which| variant(&key, &stored, which, now)));
         }
     }
     variants
 }
 
-/// One stored response.
-pub(super) fn variant(key: &CacheKey, object: &Object, now: SystemTime) -> Variant {
-    let Object { meta, content, origin, tags, uses } = object;
+/// One of the responses stored under a key, by its position.
+pub(super) fn variant(
+    key: &CacheKey,
+    resource: &Resource,
+    which: usize,
+    now: SystemTime,
+) -> Option<Variant> {
+    let object = resource.variants().get(which)?;
+    let Object { meta, content, origin, tags, uses } = &**object;
+    let absent = meta.vary().fields().filter(|(_, value)| value.is_none());
+    let selecting_absent = absent.map(|(name, _)| name.to_string()).collect();
     let selecting = meta.vary().fields().map(|(name, value)| Field {
         name: name.to_string(),
         value: String::from_utf8_lossy(value.unwrap_or_default()).into_owned(),
     });
-    Variant {
+    Some(Variant {
         selecting: selecting.collect(),
+        selecting_absent,
         status: meta.status().as_u16().into(),
         headers: fields(meta.fields()),
         body_bytes: content.length(),
-        memory_bytes: object.memory_bytes(),
+        memory_bytes: memory_bytes(key, resource, which),
         response_time: Some(meta.received().into()),
         age: span(meta.age(now)),
         freshness_lifetime: span(meta.lifetime().duration),
@@ -158,6 +167,18 @@ pub(super) fn variant(key: &CacheKey, object: &Object, now: SystemTime) -> Varia
         tags: tags.iter().map(ToString::to_string).collect(),
         lifetime_source: meta.lifetime().source.as_str().to_owned(),
         key_parts: key_parts(key),
+    })
+}
+
+/// Bytes of one of the responses stored under a key. The first bears what keeping the key costs: all of them make
+/// up what is counted of the resource.
+fn memory_bytes(key: &CacheKey, resource: &Resource, which: usize) -> u64 {
+    let own = |object: &Arc<Object>| object.memory_bytes();
+    match resource.variants() {
+        [_, others @ ..] if which == 0 => {
+            resource.memory_bytes(key) - others.iter().map(own).sum::<u64>()
+        }
+        variants => variants.get(which).map_or(0, own),
     }
 }
 

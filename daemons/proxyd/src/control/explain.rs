@@ -79,7 +79,7 @@ pub(super) fn explain(
         }
         Err(TooLong) => Decision::Pass(PassReason::KeyTooLong),
     };
-    tell(&ask, &key, decision, variants, now, &mut explained);
+    tell(&ask, &key, decision, stored.as_ref(), now, &mut explained);
     Ok(explained)
 }
 
@@ -88,7 +88,7 @@ fn tell(
     ask: &Ask<'_>,
     key: &CacheKey,
     decision: Decision,
-    variants: &[Arc<Object>],
+    stored: Option<&Resource>,
     now: SystemTime,
     to: &mut ExplainResponse,
 ) {
@@ -105,8 +105,10 @@ fn tell(
     decision.rule().text.clone_into(&mut to.rule);
     decision.rule().clause.clone_into(&mut to.clause);
     next::next(&decision, request.method).clone_into(&mut to.next);
-    if let Some(object) = selected(&decision).and_then(|which| variants.get(which)) {
-        to.variant = Some(entries::variant(key, object, now));
+    if let Some((stored, which)) = stored.zip(selected(&decision))
+        && let Some(object) = stored.variants().get(which)
+    {
+        to.variant = entries::variant(key, stored, which, now);
         let lifetime = object.meta.lifetime().source.rule();
         lifetime.text.clone_into(&mut to.lifetime_rule);
         lifetime.clause.clone_into(&mut to.lifetime_clause);

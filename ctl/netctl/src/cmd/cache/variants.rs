@@ -54,7 +54,7 @@ pub(super) fn freshness(ttl: Option<&prost_types::Duration>) -> Cell {
 pub(super) fn facts(title: &str, variant: &Variant) -> Grid {
     let mut facts = Grid::facts();
     facts.row([Cell::toned(title, Tone::Strong), format!("status {}", variant.status).into()]);
-    facts.fact("for requests", selecting(&variant.selecting));
+    facts.fact("for requests", selecting(variant));
     if !variant.key_parts.is_empty() {
         facts.fact("key parts", variant.key_parts.join(", "));
     }
@@ -85,12 +85,21 @@ pub(super) fn facts(title: &str, variant: &Variant) -> Grid {
     facts
 }
 
-fn selecting(fields: &[Field]) -> String {
-    if fields.is_empty() {
-        return "of any kind".to_owned();
+/// Which requests select it: one without a field is another than one whose field is empty.
+fn selecting(variant: &Variant) -> String {
+    let absent = &variant.selecting_absent;
+    let present = variant.selecting.iter().filter(|field| !absent.contains(&field.name));
+    let present = present.map(|field| match field.value.as_str() {
+        "" => format!("{} (empty)", field.name),
+        value => format!("{}: {value}", field.name),
+    });
+    let present = present.collect::<Vec<_>>().join(", ");
+    match (present.as_str(), absent.join(", ").as_str()) {
+        ("", "") => "of any kind".to_owned(),
+        ("", absent) => format!("without {absent}"),
+        (present, "") => format!("with {present}"),
+        (present, absent) => format!("with {present}, without {absent}"),
     }
-    let with = fields.iter().map(|field| format!("{}: {}", field.name, field.value));
-    format!("with {}", with.collect::<Vec<_>>().join(", "))
 }
 
 fn hits(variant: &Variant) -> String {
