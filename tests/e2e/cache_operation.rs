@@ -120,6 +120,37 @@ fn a_prefix_is_read_as_urls_are() {
 }
 
 #[test]
+fn errors_about_what_is_long_reach_the_caller() {
+    let news = News::start();
+    let url = news.proxyd.url(&format!("/{}", "a".repeat(20_000)));
+    let name = format!("{}!", "x".repeat(20_000));
+    let pattern = format!("(?:{}", "é ".repeat(1300));
+    for arguments in [
+        &["show", &url][..],
+        &["ls", "--route", &name],
+        &["ls", "--prefix", &name],
+        &["purge", &url, "--route", &name],
+        &["purge", "--regex", &pattern],
+        &["explain", "-X", &format!("{name} "), &news.proxyd.url("/")],
+    ] {
+        let run = news.netctl.run(&[&["cache"], arguments].concat());
+        assert_eq!(run.code, 1, "{} {}", arguments[0], run.stderr);
+        assert!(run.stderr.len() < 8 << 10, "{} {}", arguments[0], run.stderr);
+    }
+    let run = news.netctl.run(&["log-level", &name, "proxyd"]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let lines: String = (0..500).map(|number| format!("colour_{number} = 1\n")).collect();
+    news.proxyd.rewrite_config(&lines);
+    let run = news.netctl.run(&["reload", "proxyd"]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("colour_0") && run.stderr.contains(" lines more"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
 fn a_purge_that_cannot_be_meant_is_refused() {
     let news = News::start();
     for (arguments, code) in [

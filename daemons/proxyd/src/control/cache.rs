@@ -9,7 +9,7 @@ use selat_proto::v1::{
     PurgeResponse, ShowEntryRequest, ShowEntryResponse, cache_service_server::CacheService,
     purge_request,
 };
-use selat_runtime::control::Actor;
+use selat_runtime::control::{Actor, brief};
 use tonic::{Request, Response, Status};
 
 use super::{entries, explain, stats, url};
@@ -68,7 +68,8 @@ impl CacheService for CacheControl {
         let base = url::base_key(&self.proxy.routes.load(), "", &url)?;
         let variants = entries::variants(&self.proxy.store, &base, SystemTime::now());
         if variants.is_empty() {
-            return Err(Status::not_found(format!("nothing is stored for {}", base.uri())));
+            let url = brief::subject(base.uri());
+            return Err(Status::not_found(format!("nothing is stored for {url}")));
         }
         let (url, route) = (base.uri().to_owned(), base.namespace().to_owned());
         Ok(Response::new(ShowEntryResponse { url, variants, route }))
@@ -132,7 +133,8 @@ impl CacheControl {
                 return Err(Status::invalid_argument("an empty pattern selects nothing"));
             }
             Some(Asked::Regex(pattern)) => {
-                Selection::pattern(&pattern, !asked.unanchored).map_err(Status::invalid_argument)?
+                let selection = Selection::pattern(&pattern, !asked.unanchored);
+                selection.map_err(|error| Status::invalid_argument(brief::text(&error)))?
             }
             None if !asked.route.is_empty() => Selection::all(),
             None => {

@@ -22,6 +22,7 @@ use selat_core::{
     http::{message::RequestHead, target::Target},
 };
 use selat_proto::v1::{CacheDecision, ExplainRequest, ExplainResponse, Field};
+use selat_runtime::control::brief;
 use tonic::Status;
 
 use super::{
@@ -164,8 +165,9 @@ fn head(asked: &ExplainRequest) -> Result<request::Parts, Status> {
 fn method(name: &str) -> Result<Method, Status> {
     match name {
         "" => Ok(Method::GET),
-        name => Method::from_bytes(name.as_bytes())
-            .map_err(|_| Status::invalid_argument(format!("{name:?} is no method"))),
+        name => Method::from_bytes(name.as_bytes()).map_err(|_| {
+            Status::invalid_argument(format!("{:?} is no method", brief::subject(name)))
+        }),
     }
 }
 
@@ -176,10 +178,14 @@ fn headers(fields: &[Field]) -> Result<HeaderMap, Status> {
     }
     let mut headers = HeaderMap::new();
     for Field { name, value } in fields {
-        let wrong = |_| Status::invalid_argument(format!("\"{name}: {value}\" is no header field"));
+        let wrong = |()| {
+            let line = format!("{name}: {value}");
+            Status::invalid_argument(format!("{:?} is no header field", brief::subject(&line)))
+        };
         let parsed: HeaderName = name.parse().map_err(|_| ()).map_err(wrong)?;
         if parsed == header::HOST {
-            let text = format!("the host of a request is that of its URL: put {value} there");
+            let host = brief::subject(value);
+            let text = format!("the host of a request is that of its URL: put {host} there");
             return Err(Status::invalid_argument(text));
         }
         headers.append(parsed, HeaderValue::from_str(value).map_err(|_| ()).map_err(wrong)?);

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, Uri};
 use selat_core::{cache::key::CacheKey, http::target::Target};
+use selat_runtime::control::brief;
 use tonic::Status;
 
 use crate::route::{Route, Routes};
@@ -27,7 +28,8 @@ pub(super) fn base_key(routes: &Routes, name: &str, url: &str) -> Result<CacheKe
 pub(super) fn prefix(text: &str) -> Result<String, Status> {
     let rest = after_scheme(text).map_err(|why| {
         Status::invalid_argument(format!(
-            "{text:?} begins no URL that is stored, as http://127.0.0.1:8080/img/ does: {why}"
+            "{:?} begins no URL that is stored, as http://127.0.0.1:8080/img/ does: {why}",
+            brief::subject(text)
         ))
     })?;
     let Some(end) = rest.find(['/', '?']) else {
@@ -84,7 +86,8 @@ pub(super) fn route<'r>(routes: &'r Routes, name: &str) -> Result<&'r Route, Sta
 /// What is said where there is no route of a name.
 pub(super) fn no_route(routes: &Routes, name: &str) -> Status {
     let names: Vec<&str> = routes.names().map(AsRef::as_ref).collect();
-    Status::not_found(format!("there is no route {name:?}, only {}", names.join(", ")))
+    let (name, names) = (brief::subject(name), names.join(", "));
+    Status::not_found(brief::text(&format!("there is no route {name:?}, only {names}")))
 }
 
 /// The URI.
@@ -110,7 +113,8 @@ pub(super) fn target<'a>(
 
 fn wrong(url: &str, why: &str) -> Status {
     Status::invalid_argument(format!(
-        "{url:?} is no URL that a client could ask for, such as http://127.0.0.1:8080/: {why}"
+        "{:?} is no URL that a client could ask for, such as http://127.0.0.1:8080/: {why}",
+        brief::subject(url)
     ))
 }
 

@@ -19,7 +19,7 @@ use tower::{Layer, Service};
 use tracing::debug;
 
 use super::{
-    Actor,
+    Actor, brief,
     remote::{Caller, Gate, RefusalReason, Role},
 };
 
@@ -98,7 +98,7 @@ fn identify(gate: &Gate, caller: Option<&Caller>) -> Result<(Role, Actor), Box<S
 }
 
 fn refusal(path: &str, place: &str) -> Status {
-    let method = path.trim_start_matches('/');
+    let method = brief::subject(path.trim_start_matches('/'));
     Status::permission_denied(format!(
         "{method} may change something, and {place} is for looking only"
     ))

@@ -12,7 +12,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use super::{Actor, Command, Orders, Vitals};
+use super::{Actor, Command, Orders, Vitals, brief};
 use crate::events::{Event, Events};
 
 /// What the service answers from, and where its orders go.
@@ -43,11 +43,10 @@ impl<D: Send + 'static> DaemonService for DaemonControl<D> {
     ) -> Result<Response<ReloadResponse>, Status> {
         let actor = Actor::of(&request);
         let check_only = request.into_inner().check_only;
-        let reloaded = self
-            .orders
-            .give(actor, |reply| Command::Reload { check_only, reply })
-            .await?
-            .map_err(|refused| Status::failed_precondition(refused.to_string()))?;
+        let reloaded =
+            self.orders.give(actor, |reply| Command::Reload { check_only, reply }).await?.map_err(
+                |refused| Status::failed_precondition(brief::text(&refused.to_string())),
+            )?;
         Ok(Response::new(ReloadResponse {
             config_generation: reloaded.generation,
             changes: reloaded.changes,
@@ -73,7 +72,8 @@ impl<D: Send + 'static> DaemonService for DaemonControl<D> {
         let previous = self.vitals.status();
         let upgrade = |reply| Command::Upgrade { reply };
         let upgraded = self.orders.give(Actor::of(&request), upgrade).await?;
-        let upgraded = upgraded.map_err(Status::failed_precondition)?;
+        let upgraded =
+            upgraded.map_err(|refused| Status::failed_precondition(brief::text(&refused)))?;
         Ok(Response::new(UpgradeResponse {
             previous_pid: previous.pid,
             previous_version: previous.version,
@@ -97,7 +97,7 @@ impl<D: Send + 'static> DaemonService for DaemonControl<D> {
             .orders
             .give(actor, |reply| Command::SetLogLevel { filter, ttl, reply })
             .await?
-            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+            .map_err(|error| Status::invalid_argument(brief::text(&error.to_string())))?;
         Ok(Response::new(SetLogLevelResponse {
             previous_filter: change.previous,
             filter: change.current,

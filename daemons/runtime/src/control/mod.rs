@@ -6,6 +6,7 @@
 
 mod actor;
 mod authority;
+pub mod brief;
 mod daemon;
 mod order;
 mod remote;
