@@ -384,6 +384,7 @@ mod tests {
             ("[route.a]\nhost = [\"h\", \"H\"]\n", "h, /: this route has that already"),
             ("[route.a]\npath = \"/x\"\ncolour = 1\n", ":3: route.a.colour: unknown key"),
             ("[route.a]\npath = \"/x\"\n[route.a.cache]\nmemory = \"1GiB\"\n", "unknown key"),
+            ("[cache]\nmemory = \"1KiB\"\n", "must be from 1MiB to 16TiB"),
             ("[[route]]\nname = \"a\"\n", ":1: route: tables here have names: [route.NAME]"),
             (
                 "[route.a]\npath = \"/x\"\n[route.a.cache]\nobject_max = \"1GiB\"\n",
@@ -396,6 +397,24 @@ mod tests {
             assert!(report.contains(expected), "{expected}\nis not in\n{report}");
             assert_eq!(report.lines().count(), 1, "{report}");
         }
+    }
+
+    #[test]
+    fn what_a_reload_changes_is_told_as_the_file_has_it() {
+        let next = "[cache]\nmemory = \"2MiB\"\nobject_max = \"1MiB\"\nset_cookie = \"never\"\n\
+                    purge_allow = [\"127.0.0.1\"]\n[route.a]\npath = \"/img/\"\n";
+        let [before, after] = ["", next].map(|lines| read(lines).expect(lines));
+        let changes = before.shown().changes(after.shown());
+        assert_eq!(
+            changes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [
+                "cache.memory: 256MiB is now 2MiB",
+                "cache.object_max: 16MiB is now 1MiB",
+                "cache.purge_allow: [] is now 127.0.0.1",
+                "cache.set_cookie: explicit is now never",
+                "route.a.path: is now /img/",
+            ]
+        );
     }
 
     #[test]

@@ -24,7 +24,10 @@ use tracing::{Level, enabled, info};
 
 pub use self::writer::Written;
 use self::writer::{LogFile, Writer};
-use crate::{config::Layers, counters::Counter};
+use crate::{
+    config::{self, Layers},
+    counters::Counter,
+};
 
 /// Name of the file in `$LOGS_DIRECTORY`.
 const NAME: &str = "access.log";
@@ -119,6 +122,25 @@ impl AccessConfig {
         Self {
             destination: layers.one("access_log", destination, default_destination()),
             format: layers.one("access_log_format", format, Format::Combined),
+        }
+    }
+}
+
+impl config::Written for Destination {
+    fn written(&self) -> String {
+        match self {
+            Self::Off => "off".to_owned(),
+            Self::Log => "log".to_owned(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+}
+
+impl config::Written for Format {
+    fn written(&self) -> String {
+        match self {
+            Self::Combined => "combined".to_owned(),
+            Self::Json => "json".to_owned(),
         }
     }
 }

@@ -132,13 +132,14 @@ pub fn can_reload(changes: &[Change]) -> Result<(), TakesRestart> {
 fn http_limits(layers: &mut Layers<'_>) -> HttpLimits {
     let defaults = HttpLimits::default();
     let count = text::number_within(1, 10_000);
-    HttpLimits {
+    let header_bytes = layers.one(
+        "limits.header_bytes",
         // hyper takes no buffer under 8 KiB.
-        header_bytes_max: layers.one(
-            "limits.header_bytes",
-            size(8 << 10, 1 << 20),
-            defaults.header_bytes_max,
-        ),
+        text::bytes_within(8 << 10, 1 << 20),
+        defaults.header_bytes_max as u64,
+    );
+    HttpLimits {
+        header_bytes_max: usize::try_from(header_bytes).unwrap_or(usize::MAX),
         headers_max: layers.one("limits.headers", count, defaults.headers_max),
         streams_max: layers.one(
             "limits.streams",
@@ -147,13 +148,6 @@ fn http_limits(layers: &mut Layers<'_>) -> HttpLimits {
         ),
         header_timeout: layers.one("timeouts.header", timeout(), defaults.header_timeout),
         write_timeout: layers.one("timeouts.write", timeout(), defaults.write_timeout),
-    }
-}
-
-fn size(min: usize, max: usize) -> impl Fn(&str) -> Result<usize, String> {
-    move |text| {
-        let bytes = text::bytes_within(min as u64, max as u64)(text)?;
-        usize::try_from(bytes).map_err(|_| format!("must be at most {max}"))
     }
 }
 

@@ -120,7 +120,7 @@ fn what_changed_names_what_came_and_went_in_a_table() {
     let shown = |toml: &str| {
         let (_directory, sources) = sources(toml);
         let mut layers = sources.read();
-        let count = text::number_within(1, 64);
+        let count = text::number_within(1_u32, 64);
         for name in layers.tables("site", |name| Ok(name.to_owned())) {
             layers.within(&format!("site.{name}"), |layers| layers.one("threads", &count, 9));
         }
@@ -129,6 +129,38 @@ fn what_changed_names_what_came_and_went_in_a_table() {
     let changes = shown("[site.a]\nthreads = 1\n").changes(&shown("[site.b]\nthreads = 2\n"));
     let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
     assert_eq!(changes, ["site.a.threads: 1 is gone", "site.b.threads: is now 2"]);
+}
+
+#[test]
+fn what_changed_is_told_as_people_write_it() {
+    let shown = |toml: &str| {
+        let (_directory, sources) = sources(toml);
+        let mut layers = sources.read();
+        layers.one("memory", text::bytes, 256 << 20);
+        layers.one("idle", text::duration, Duration::from_secs(300));
+        layers.one("group", text::text_or_none, None);
+        layers.many("http", text::address, vec![([127, 0, 0, 1], 80).into()]);
+        layers.optional("size", text::bytes);
+        layers.shown()
+    };
+    let changes = |from: &str, to: &str| -> Vec<_> {
+        shown(from).changes(&shown(to)).iter().map(ToString::to_string).collect()
+    };
+    let given = "memory = \"2MiB\"\nidle = \"90s\"\ngroup = \"adm\"\nhttp = [\":80\", \":81\"]\n\
+                 size = \"1KiB\"\n";
+    assert_eq!(
+        changes("", given),
+        [
+            "group: is now adm",
+            "http: 127.0.0.1:80 is now [:80, :81]",
+            "idle: 5m is now 90s",
+            "memory: 256MiB is now 2MiB",
+            "size: is now 1KiB",
+        ]
+    );
+    assert_eq!(changes(given, "http = []\n")[1], "http: [:80, :81] is now []");
+    let same = "memory = \"262144KiB\"\nidle = \"300s\"\nhttp = \"127.0.0.1:80\"\n";
+    assert_eq!(changes("", same), [] as [&str; 0], "only what differs is told");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use selat_core::cache::{
     query::QueryRules,
 };
 use selat_runtime::{
-    config::{Layers, text},
+    config::{Layers, Written, text},
     service::TIMEOUT_MAX,
 };
 
@@ -121,18 +121,33 @@ fn policy(layers: &mut Layers<'_>, otherwise: &PolicyOptions) -> PolicyOptions {
         heuristic_max: layers.one("cache.heuristic_max", &any, otherwise.heuristic_max),
         lifetime_max: layers.one("cache.lifetime_max", &any, otherwise.lifetime_max),
         hit_for_miss: layers.one("cache.hit_for_miss", &any, otherwise.hit_for_miss),
-        set_cookie: layers.one("cache.set_cookie", set_cookie, otherwise.set_cookie),
+        set_cookie: layers.one("cache.set_cookie", set_cookie, Setting(otherwise.set_cookie)).0,
         ..otherwise.clone()
     }
 }
 
-fn set_cookie(text: &str) -> Result<SetCookie, String> {
-    match text {
-        "explicit" => Ok(SetCookie::StoreIfExplicit),
-        "never" => Ok(SetCookie::Refuse),
-        "always" => Ok(SetCookie::Store),
-        _ => Err("explicit, never or always is expected".to_owned()),
+/// A choice as the file has it.
+#[derive(Debug)]
+struct Setting(SetCookie);
+
+/// Each choice by its name.
+const SET_COOKIE: [(&str, SetCookie); 3] = [
+    ("explicit", SetCookie::StoreIfExplicit),
+    ("never", SetCookie::Refuse),
+    ("always", SetCookie::Store),
+];
+
+impl Written for Setting {
+    fn written(&self) -> String {
+        let chosen = SET_COOKIE.iter().find(|(_, choice)| *choice == self.0);
+        chosen.map_or(String::new(), |(name, _)| (*name).to_owned())
     }
+}
+
+fn set_cookie(text: &str) -> Result<Setting, String> {
+    let chosen = SET_COOKIE.iter().find(|(name, _)| *name == text);
+    let (_, choice) = chosen.ok_or("explicit, never or always is expected")?;
+    Ok(Setting(*choice))
 }
 
 /// RFC 6265 §4.1.1: the name of a cookie is a token.

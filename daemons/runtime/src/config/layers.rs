@@ -3,14 +3,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     env,
-    fmt::Debug,
+    fmt::{Debug, Display},
     path::{Path, PathBuf},
 };
 
 use super::{
-    ConfigError, ConfigErrors, Origin, Shown, SourceFile,
+    ConfigError, ConfigErrors, Origin, Shown, SourceFile, Written,
     file::{self, Entries},
     source_file::{self, Unreadable},
+    written,
 };
 
 /// Where a daemon's settings are. Reading them again is what a reload begins with.
@@ -173,7 +174,7 @@ pub struct Layers<'s> {
 
 impl Layers<'_> {
     /// The value of `key`, or `default`.
-    pub fn one<T: Debug>(
+    pub fn one<T: Debug + Written>(
         &mut self,
         key: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
@@ -182,7 +183,7 @@ impl Layers<'_> {
         let value = self.parsed_one(key, parse);
         let is_given = value.is_some();
         let value = value.unwrap_or(default);
-        self.note(key, &value, is_given);
+        self.note(key, &value, is_given, T::written);
         value
     }
 
@@ -193,7 +194,7 @@ impl Layers<'_> {
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
         let value = self.parsed_one(key, parse);
-        self.note(key, &value, value.is_some());
+        self.note(key, &value, value.is_some(), |_| String::new());
         value
     }
 
@@ -215,7 +216,7 @@ impl Layers<'_> {
     }
 
     /// The values of `key`, or `default`. An empty list is a value too: none.
-    pub fn many<T: Debug>(
+    pub fn many<T: Debug + Display>(
         &mut self,
         key: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
@@ -231,7 +232,9 @@ impl Layers<'_> {
                 .collect(),
             None => default,
         };
-        self.note(key, &values, is_given);
+        self.note(key, &values, is_given, |values| {
+            written::list(&values.iter().map(T::to_string).collect::<Vec<_>>())
+        });
         values
     }
 
@@ -374,9 +377,18 @@ impl Layers<'_> {
         self.entries.tables.get(parent)?.get(name)
     }
 
-    fn note(&mut self, key: &str, value: &impl Debug, is_given: bool) {
+    /// Notes a value as it is given, or a default as it is `written`.
+    fn note<T: Debug>(
+        &mut self,
+        key: &'static str,
+        value: &T,
+        is_given: bool,
+        written: impl Fn(&T) -> String,
+    ) {
         if is_given || self.table.is_empty() {
-            self.shown.note(self.full(key), value);
+            let given = self.given(key).filter(|_| is_given);
+            let written = given.map_or_else(|| written(value), |it| written::list(&it.values));
+            self.shown.note(self.full(key), value, written);
         }
     }
 

@@ -13,10 +13,12 @@ pub mod sample;
 mod shown;
 mod source_file;
 pub mod text;
+mod written;
 
 pub use self::{
     error::{ConfigError, ConfigErrors, Origin},
     layers::{Layers, PassedSockets, Sources},
     shown::{Change, Shown},
     source_file::SourceFile,
+    written::Written,
 };

@@ -7,7 +7,15 @@ use std::{
 
 /// Every key with its value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shown(BTreeMap<String, String>);
+pub struct Shown(BTreeMap<String, Value>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Value {
+    /// Tells values apart, however they are written.
+    exact: String,
+    /// As a person writes it.
+    written: String,
+}
 
 /// One key whose value differs between two configurations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,16 +32,22 @@ impl Shown {
     /// What `next` says otherwise, in alphabetical order.
     #[must_use]
     pub fn changes(&self, next: &Self) -> Vec<Change> {
-        let value = |of: &Self, key: &str| of.0.get(key).cloned().unwrap_or_default();
         let keys: BTreeSet<&String> = self.0.keys().chain(next.0.keys()).collect();
+        let exact = |of: &Self, key: &str| of.0.get(key).map(|value| value.exact.clone());
+        let written =
+            |of: &Self, key: &str| of.0.get(key).map_or(String::new(), |it| it.written.clone());
         keys.into_iter()
-            .map(|key| Change { key: key.clone(), from: value(self, key), to: value(next, key) })
-            .filter(|change| change.from != change.to)
+            .filter(|key| exact(self, key) != exact(next, key))
+            .map(|key| Change {
+                key: key.clone(),
+                from: written(self, key),
+                to: written(next, key),
+            })
             .collect()
     }
 
-    pub(super) fn note(&mut self, key: String, value: &impl Debug) {
-        self.0.insert(key, format!("{value:?}"));
+    pub(super) fn note(&mut self, key: String, value: &impl Debug, written: String) {
+        self.0.insert(key, Value { exact: format!("{value:?}"), written });
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
+use super::written;
+
 /// A number of bytes: `4096`, `64KiB`, `256MiB`, `2GiB` (powers of 1024) or `1MB` (powers of 1000).
 ///
 /// # Errors
@@ -32,7 +34,13 @@ pub fn bytes(text: &str) -> Result<u64, String> {
 
 /// A number of bytes between two bounds.
 pub fn bytes_within(min: u64, max: u64) -> impl Fn(&str) -> Result<u64, String> {
-    move |text| within(bytes(text)?, min, max)
+    move |text| {
+        let value = bytes(text)?;
+        if (min..=max).contains(&value) {
+            return Ok(value);
+        }
+        Err(format!("must be from {} to {}", written::bytes(min), written::bytes(max)))
+    }
 }
 
 /// A duration: `250ms`, `30s`, `10m`, `2h`, `1d`.
@@ -61,7 +69,7 @@ pub fn duration_within(min: Duration, max: Duration) -> impl Fn(&str) -> Result<
         if (min..=max).contains(&value) {
             return Ok(value);
         }
-        Err(format!("must be from {min:?} to {max:?}"))
+        Err(format!("must be from {} to {}", written::duration(min), written::duration(max)))
     }
 }
 
