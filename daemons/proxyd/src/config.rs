@@ -383,7 +383,18 @@ mod tests {
             ),
             ("[route.a]\nhost = [\"h\", \"H\"]\n", "h, /: this route has that already"),
             ("[route.a]\npath = \"/x\"\ncolour = 1\n", ":3: route.a.colour: unknown key"),
-            ("[route.a]\npath = \"/x\"\n[route.a.cache]\nmemory = \"1GiB\"\n", "unknown key"),
+            (
+                "[route.a]\npath = \"/x\"\n[route.a.cache]\nmemory = \"1GiB\"\n",
+                ":4: route.a.cache.memory: unknown key; cache.memory is for all and belongs in [cache]",
+            ),
+            (
+                "[route.a]\npath = \"/x\"\nthreads = 2\n",
+                ":3: route.a.threads: unknown key; threads is for all and belongs before any table",
+            ),
+            ("[cache]\nquery_drop = [\"a*b\"]\n", "where * may only be the end"),
+            ("[cache]\nquery_drop = [\"**\"]\n", "where * may only be the end"),
+            ("[cache]\nlifetime_max = \"0s\"\n", "must be from 1s to 365d"),
+            ("[cache]\nobject_max = \"0\"\n", "must be from 1B to 16TiB"),
             ("[cache]\nmemory = \"1KiB\"\n", "must be from 1MiB to 16TiB"),
             ("[[route]]\nname = \"a\"\n", ":1: route: tables here have names: [route.NAME]"),
             (

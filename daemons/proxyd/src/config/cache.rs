@@ -64,7 +64,7 @@ impl CacheConfig {
         let settings = Self {
             policy: policy(layers, options),
             query: QueryRules {
-                drop: layers.many("cache.query_drop", text::text, query.drop.clone()),
+                drop: layers.many("cache.query_drop", parameter, query.drop.clone()),
                 sort: layers.one("cache.query_sort", text::truth, query.sort),
             },
             key_parts: KeyParts {
@@ -84,7 +84,7 @@ impl CacheConfig {
             ),
             object_bytes: layers.one(
                 "cache.object_max",
-                text::bytes_within(0, MEMORY_BYTES_MAX),
+                text::bytes_within(1, MEMORY_BYTES_MAX),
                 otherwise.object_bytes,
             ),
             variants: layers.one(
@@ -113,13 +113,15 @@ fn policy(layers: &mut Layers<'_>, otherwise: &PolicyOptions) -> PolicyOptions {
     let is_targeted = !otherwise.targeted.is_empty();
     let targeted = layers.one("cache.cdn_cache_control", text::truth, is_targeted);
     let any = text::duration_within(Duration::ZERO, 365 * TIMEOUT_MAX);
+    // A route that is to store nothing has cache.enabled = false.
+    let some = text::duration_within(Duration::from_secs(1), 365 * TIMEOUT_MAX);
     PolicyOptions {
         enabled: layers.one("cache.enabled", text::truth, otherwise.enabled),
         targeted: if targeted { vec![CDN_CACHE_CONTROL] } else { Vec::new() },
         grace_while_revalidate: layers.one("cache.grace", &any, otherwise.grace_while_revalidate),
         grace_if_error: layers.one("cache.grace_if_error", &any, otherwise.grace_if_error),
         heuristic_max: layers.one("cache.heuristic_max", &any, otherwise.heuristic_max),
-        lifetime_max: layers.one("cache.lifetime_max", &any, otherwise.lifetime_max),
+        lifetime_max: layers.one("cache.lifetime_max", some, otherwise.lifetime_max),
         hit_for_miss: layers.one("cache.hit_for_miss", &any, otherwise.hit_for_miss),
         set_cookie: layers.one("cache.set_cookie", set_cookie, Setting(otherwise.set_cookie)).0,
         ..otherwise.clone()
@@ -148,6 +150,15 @@ fn set_cookie(text: &str) -> Result<Setting, String> {
     let chosen = SET_COOKIE.iter().find(|(name, _)| *name == text);
     let (_, choice) = chosen.ok_or("explicit, never or always is expected")?;
     Ok(Setting(*choice))
+}
+
+/// The name of a query parameter, or how names begin and a `*`.
+fn parameter(text: &str) -> Result<String, String> {
+    let name = text.strip_suffix('*').unwrap_or(text);
+    if text.is_empty() || name.contains('*') {
+        return Err("the name of a parameter is expected, where * may only be the end".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// RFC 6265 §4.1.1: the name of a cookie is a token.

@@ -321,13 +321,26 @@ impl Layers<'_> {
             .map(|(key, entry)| (key.clone(), entry.origin()))
             .collect();
         for (key, origin) in unknown {
-            let problem = match nearest(&key, &self.asked) {
-                Some(known) => format!("unknown key; did you mean {known}?"),
-                None => "unknown key".to_owned(),
+            let problem = match (self.of_all(&key), nearest(&key, &self.asked)) {
+                (Some(of_all), _) => format!("unknown key; {of_all}"),
+                (None, Some(known)) => format!("unknown key; did you mean {known}?"),
+                (None, None) => "unknown key".to_owned(),
             };
             self.push(origin, &key, "", problem);
         }
         if self.errors.is_empty() { Ok(config) } else { Err(ConfigErrors(self.errors)) }
+    }
+
+    /// Where a key belongs that stands in one of several tables, but is not for these.
+    fn of_all(&self, key: &str) -> Option<String> {
+        let (table, rest) = key.split_once('.')?;
+        let (name, rest) = rest.split_once('.')?;
+        let is_table = self.entries.tables.get(table).is_some_and(|it| it.contains_key(name));
+        let is_known = is_table && self.asked.contains(rest);
+        is_known.then(|| match rest.rsplit_once('.') {
+            Some((table, _)) => format!("{rest} is for all and belongs in [{table}]"),
+            None => format!("{rest} is for all and belongs before any table"),
+        })
     }
 
     fn given(&mut self, key: &'static str) -> Option<Given> {
