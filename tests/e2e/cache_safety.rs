@@ -57,11 +57,18 @@ fn what_the_origin_does_not_hear_tells_no_responses_apart() {
     }
     let proxyd = Daemon::caching(origin.address()).start();
     let mut client = Client::connect(proxyd.address("http"));
+    let explain = |url: &str, fields: &[&str]| {
+        let fields = fields.iter().flat_map(|field| ["-H", field]);
+        let arguments: Vec<&str> = ["cache", "explain", url].into_iter().chain(fields).collect();
+        Netctl::new().proxyd(&proxyd).json(&arguments)["decision"].clone()
+    };
     // The origin answers without the field what the client sent with it.
     let hidden = [("origin", "https://app"), ("connection", "Origin")];
     assert_eq!(client.request("GET", "/own", &hidden).unwrap().text(), "for \"\"");
     let said = client.request("GET", "/own", &hidden[..1]).unwrap();
     assert_eq!(said.text(), "for \"https://app\"");
+    let told = explain(&proxyd.url("/own"), &["Origin: https://other", "Connection: Origin"]);
+    assert_eq!(told, "CACHE_DECISION_SERVE", "as the request that has no Origin");
     // The proxy states the scheme itself, whatever a client says.
     for scheme in ["https", "http", "x"] {
         let asked = client.request("GET", "/proto", &[("x-forwarded-proto", scheme)]).unwrap();
@@ -81,10 +88,12 @@ fn fields_that_are_private_are_the_clients_whose_request_is_validated() {
     let proxyd = Daemon::caching(origin.address()).start();
     let mut client = Client::connect(proxyd.address("http"));
     client.get("/").unwrap();
-    let confirmed = Reply::status(304).header("cache-control", "max-age=60, private=\"x-mine\"");
-    origin.on("/", confirmed.header("x-mine", "alice"));
+    let private = "max-age=60, private=\"x-mine, set-cookie\"";
+    let confirmed = Reply::status(304).header("cache-control", private).header("x-mine", "alice");
+    origin.on("/", confirmed.header("set-cookie", "session=alice"));
     let alice = client.get("/").unwrap();
-    assert_eq!((alice.status(), alice.header("x-mine").as_str()), (200, "alice"));
+    let own = [alice.header("x-mine"), alice.header("set-cookie")];
+    assert_eq!((alice.status(), own), (200, ["alice", "session=alice"].map(str::to_owned)));
     let other = client.get("/").unwrap();
     assert!(other.header("cache-status").contains("hit"), "{other:?}");
     assert_eq!(other.header("x-mine"), "");

@@ -83,6 +83,33 @@ fn a_route_has_cache_settings_of_its_own() {
 }
 
 #[test]
+fn a_route_may_shield_its_origin_from_reloads_and_take_s_maxage_as_it_is_meant() {
+    let origin = Origin::start();
+    let stale = "s-maxage=5, stale-while-revalidate=600";
+    for path in ["/shield/a", "/a"] {
+        let page = Reply::status(200).header("cache-control", stale).header("age", "10");
+        origin.on(path, page.piece("page").header("etag", "\"a\""));
+    }
+    let shield = "[route.shield]\npath = \"/shield/\"\n\
+                  cache.client_directives = \"ignore\"\ncache.s_maxage_stale = \"explicit\"\n";
+    let proxyd = proxyd(&origin, shield);
+    let mut client = Client::connect(proxyd.address("http"));
+    let reload = [("cache-control", "no-cache")];
+    for (path, is_served) in [("/shield/a", true), ("/a", false)] {
+        get(&mut client, path, &[]);
+        let (_, said) = get(&mut client, path, &reload);
+        assert_eq!(said.contains("stale_while_revalidate"), is_served, "{path}: {said}");
+    }
+    let wrong =
+        "[cache]\nclient_directives = \"sometimes\"\nkey_headers = [\"X-Forwarded-Proto\"]\n";
+    proxyd.rewrite_config(&format!("http = \"127.0.0.1:0\"\nudp = []\n{wrong}"));
+    let refused = Netctl::new().proxyd(&proxyd).run(&["reload", "proxyd"]);
+    for said in ["obey or ignore is expected", "reaches no origin"] {
+        assert!(refused.code != 0 && refused.stderr.contains(said), "{said}: {refused:?}");
+    }
+}
+
+#[test]
 fn statistics_are_of_each_route_and_of_all() {
     let origin = Origin::start();
     origin.on("/img/a", Reply::fresh("image"));

@@ -3,15 +3,15 @@
 
 #![expect(clippy::expect_used, reason = "a test whose peer cannot be set up must fail loudly")]
 
+mod answering;
+
 use std::collections::VecDeque;
-use std::net::{SocketAddr, UdpSocket};
 use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use selat_proto::stamp::{OPEN_LEN, Packet, ReflectorPacket, SenderPacket, Timestamp, tlv};
+use answering::Answering;
+use selat_proto::stamp::{OPEN_LEN, ReflectorPacket, SenderPacket, Timestamp, tlv};
 use selat_qos::analysis::Analysis;
 use selat_qos::compare::{Finding, Measure};
 use selat_qos::grade::Profile;
@@ -26,47 +26,6 @@ use selat_qos::session::{
 const LONG: Duration = Duration::from_secs(300);
 /// How long a run waits for replies that never come.
 const SHORT: Duration = Duration::from_secs(1);
-
-/// A peer that answers each datagram with those that `answer` makes of it.
-struct Answering {
-    addr: SocketAddr,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Answering {
-    fn new(mut answer: impl FnMut(SenderPacket, &[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a loopback socket");
-        socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a read timeout");
-        let addr = socket.local_addr().expect("an address");
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = thread::spawn(move || {
-            let mut datagram = vec![0; 65_536];
-            while !stopped.load(Relaxed) {
-                let Ok((len, from)) = socket.recv_from(&mut datagram) else { continue };
-                let Ok(Packet::Sender(probe)) = Packet::decode(&datagram[..len]) else { continue };
-                for reply in answer(probe, &datagram[..len]) {
-                    socket.send_to(&reply, from).expect("a reply sent");
-                }
-            }
-        });
-        Self { addr, stop, thread: Some(thread) }
-    }
-
-    fn echo() -> Self {
-        Self::new(|_, datagram| vec![datagram.to_vec()])
-    }
-}
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        self.stop.store(true, Relaxed);
-        if let Some(thread) = self.thread.take() {
-            assert!(thread.join().is_ok() || thread::panicking(), "the peer failed");
-        }
-    }
-}
 
 fn spec(peer: &Answering, schedule: Schedule, timeout: Duration) -> UdpSpec {
     UdpSpec::new(peer.addr, schedule, 172, timeout).expect("a valid spec")

@@ -33,7 +33,7 @@ use selat_runtime::{
 
 use crate::{
     body::{ReplyBody, RequestBody},
-    cache::{object::Object, store::Resource},
+    cache::{object::Object, resource::Resource},
     fetch::{self, Stored, Why},
     forward::distrust,
     own,

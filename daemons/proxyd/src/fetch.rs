@@ -7,21 +7,21 @@
 //! 4. If it is, a task of its own fills the store, and this request and its followers read along.
 //!    If not, followers ask for themselves.
 
+mod confirm;
 mod why;
 
 use std::{borrow::Cow, sync::Arc, time::SystemTime};
 
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{Method, Response, StatusCode};
 use selat_core::{
     cache::{
         hit_for_miss::HitForMiss,
         invalidate::invalidated,
         policy::{Decision, lookup},
-        reason::{PassReason, RevalidateReason, StoreRefusal},
+        reason::{PassReason, StoreRefusal},
         status::CacheStatus,
         storage::{Exchange, Storability, storable},
         stored::{StoredMeta, prepare, withheld},
-        validation::{HeadUpdate, Validation, freshened_by_head, revalidated},
     },
     http::{hop_by_hop, message::ResponseHead, via},
 };
@@ -34,7 +34,7 @@ use crate::{
         filling::Filling,
         flight::{Landing, Part, Permit, land},
         hit_for_miss::Refused,
-        object::{Object, Uses},
+        object::Object,
     },
     failure::{failed, give_up, rescue, serve_stale},
     fill::Fill,
@@ -46,6 +46,7 @@ use crate::{
     request::{Ask, Reply, Verdict},
 };
 
+use self::confirm::{confirm, freshen};
 pub(crate) use self::why::{Stored, Why};
 
 /// Fetches for everyone who asks for the same now, unless the last response was for nobody else.
@@ -198,68 +199,6 @@ fn complete(
     Ok(fill(ask, why, ticket, combined.meta, fetched, Joint::Rest(rest), permit))
 }
 
-/// What becomes of a stored response that the origin has confirmed.
-#[derive(Clone, Copy)]
-enum Keep {
-    Updated,
-    AsItIs,
-    Nothing,
-}
-
-/// Takes in a 304; `None` where the origin spoke of something else than what is stored.
-fn confirm(
-    ask: &Ask<'_>,
-    why: Why,
-    stored: &Arc<Object>,
-    permit: Option<&Permit>,
-    ticket: Ticket,
-    fetched: &Fetched,
-) -> Option<Reply> {
-    let mut headers = stored.meta.fields().to_map();
-    let exchange = exchange(ask, fetched);
-    let (meta, keep) = match revalidated(&stored.meta, &mut headers, &exchange, &ask.route.options)
-    {
-        Validation::Updated(meta) => (meta, Keep::Updated),
-        Validation::Apart(meta) => (meta, Keep::AsItIs),
-        Validation::Withdrawn(meta) => (meta, Keep::Nothing),
-        Validation::Mismatch => return None,
-    };
-    if !via::loops(&headers, NAME) {
-        via::append(&mut headers, fetched.head.version, NAME);
-    }
-    let object = Arc::new(updated(stored, *meta, headers, fetched));
-    let key = ask.key();
-    let kept = match keep {
-        Keep::Updated => ask.proxy.store.update(key, ticket, stored, &object),
-        Keep::AsItIs => false,
-        Keep::Nothing => {
-            ask.proxy.store.drop_variant(key, ticket, &ask.head.headers);
-            false
-        }
-    };
-    // What was purged meanwhile, withdrawn, or said to one client is for this client alone.
-    land(
-        permit,
-        || if kept { Landing::Confirmed(Arc::clone(&object)) } else { Landing::NotShared },
-    );
-    let said = CacheStatus { forward_status: Some(304), stored: kept, ..why.said() };
-    let mut response = reply::from_object(ask, &object, SystemTime::now(), said);
-    response.headers_mut().extend(withheld(&fetched.head.headers, &ask.route.options));
-    // A cookie that was not stored with it is for this client.
-    if !object.meta.fields().contains(&header::SET_COOKIE) {
-        for cookie in fetched.head.headers.get_all(header::SET_COOKIE) {
-            response.headers_mut().append(header::SET_COOKIE, cookie.clone());
-        }
-    }
-    Some((response, Verdict::Revalidated))
-}
-
-fn updated(stored: &Object, meta: StoredMeta, headers: HeaderMap, fetched: &Fetched) -> Object {
-    let (content, origin) = (stored.content.clone(), Arc::clone(&fetched.origin));
-    let tags = fetched.tags.as_ref().unwrap_or(&stored.tags).clone();
-    Object::new(meta, headers, content, origin, tags, Uses::continuing(&stored.uses))
-}
-
 /// Stores a response, or passes it on.
 fn take_in(
     ask: &Ask<'_>,
@@ -409,27 +348,6 @@ fn pass_on(
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers;
     response
-}
-
-/// RFC 9111 §4.3.5: what a response to HEAD says of what is stored.
-fn freshen(ask: &Ask<'_>, ticket: Ticket, fetched: &Fetched) {
-    let key = ask.key();
-    let Some(resource) = ask.proxy.store.peek(key.as_str()) else { return };
-    let request = &ask.head.headers;
-    let selected = |object: &&Arc<Object>| object.meta.vary().matches(request);
-    for stored in resource.variants().iter().filter(selected) {
-        let mut headers = stored.meta.fields().to_map();
-        let exchange = exchange(ask, fetched);
-        let update = freshened_by_head(&stored.meta, &mut headers, &exchange, &ask.route.options);
-        let object = match update {
-            HeadUpdate::Updated(meta) => updated(stored, *meta, headers, fetched),
-            HeadUpdate::Stale => {
-                stored.marked_stale(RevalidateReason::HeadDiffered, fetched.times.response)
-            }
-            HeadUpdate::Unaffected => continue,
-        };
-        ask.proxy.store.update(key, ticket, stored, &Arc::new(object));
-    }
 }
 
 fn exchange<'a>(ask: &Ask<'a>, fetched: &'a Fetched) -> Exchange<'a> {

@@ -18,7 +18,7 @@ use selat_core::{
 };
 
 use crate::{
-    cache::{content::Content, object::Object, store::Resource},
+    cache::{content::Content, object::Object, resource::Resource},
     origin::fetch::Fetched,
     proxy::NAME,
     request::Ask,

@@ -23,7 +23,7 @@ use tracing::debug;
 
 use crate::{
     body::ReplyBody,
-    cache::{flight::Part, object::Object, store::Resource},
+    cache::{flight::Part, object::Object, resource::Resource},
     counters::Counters,
     fetch::{self, Stored, Why},
     proxy::{NAME, Proxy},

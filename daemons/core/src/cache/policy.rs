@@ -307,6 +307,19 @@ pub fn serve_on_error(
     {
         return Err(ErrorRefusal::NotAnError);
     }
+    stale_on_error(request, meta, now, options).map(|(_, reason)| reason)
+}
+
+/// For how much longer a stored response may be served where the origin fails, and why at all.
+///
+/// # Errors
+/// With the reason, if it may not.
+pub fn stale_on_error(
+    request: RequestHead<'_>,
+    meta: &StoredMeta,
+    now: SystemTime,
+    options: &PolicyOptions,
+) -> Result<(Duration, HitReason), ErrorRefusal> {
     let asked = match options.client_directives {
         ClientDirectives::Obey => RequestDirectives::of(request.headers),
         ClientDirectives::Ignore => RequestDirectives::default(),
@@ -321,5 +334,6 @@ pub fn serve_on_error(
         (None, None) => (options.grace_if_error, HitReason::ErrorGrace),
         (stated, wanted) => (stated.max(wanted).unwrap_or_default(), HitReason::IfError),
     };
-    if meta.stale_for(now) < window { Ok(reason) } else { Err(ErrorRefusal::WindowOver) }
+    let left = window.checked_sub(meta.stale_for(now)).filter(|left| !left.is_zero());
+    Ok((left.ok_or(ErrorRefusal::WindowOver)?, reason))
 }

@@ -19,6 +19,7 @@ pub(crate) mod heads;
 pub(crate) mod hit_for_miss;
 pub(crate) mod index;
 pub(crate) mod object;
+pub(crate) mod resource;
 pub(crate) mod selection;
 pub(crate) mod store;
 pub(crate) mod tags;

@@ -1,12 +1,12 @@
 //! What the cache does with a route's requests: `[cache]` for all, `[route.NAME.cache]` for what one
 //! does otherwise.
 
-use std::time::Duration;
+use std::{fmt::Debug, time::Duration};
 
 use http::HeaderName;
 use selat_core::cache::{
     key_parts::KeyParts,
-    options::{CDN_CACHE_CONTROL, PolicyOptions, SetCookie},
+    options::{CDN_CACHE_CONTROL, ClientDirectives, PolicyOptions, SMaxageStale, SetCookie},
     query::QueryRules,
 };
 use selat_runtime::{
@@ -15,7 +15,7 @@ use selat_runtime::{
 };
 
 use super::MEMORY_BYTES_MAX;
-use crate::network::Network;
+use crate::{forward::is_untrusted, network::Network};
 
 /// Most eagerness to refresh early.
 const EARLY_REFRESH_MAX: f64 = 100.0;
@@ -123,33 +123,62 @@ fn policy(layers: &mut Layers<'_>, otherwise: &PolicyOptions) -> PolicyOptions {
         heuristic_max: layers.one("cache.heuristic_max", &any, otherwise.heuristic_max),
         lifetime_max: layers.one("cache.lifetime_max", some, otherwise.lifetime_max),
         hit_for_miss: layers.one("cache.hit_for_miss", &any, otherwise.hit_for_miss),
-        set_cookie: layers.one("cache.set_cookie", set_cookie, Setting(otherwise.set_cookie)).0,
+        client_directives: choice(
+            layers,
+            "cache.client_directives",
+            CLIENT_DIRECTIVES,
+            otherwise.client_directives,
+        ),
+        set_cookie: choice(layers, "cache.set_cookie", SET_COOKIE, otherwise.set_cookie),
+        s_maxage_stale: choice(
+            layers,
+            "cache.s_maxage_stale",
+            S_MAXAGE_STALE,
+            otherwise.s_maxage_stale,
+        ),
         ..otherwise.clone()
     }
 }
 
-/// A choice as the file has it.
-#[derive(Debug)]
-struct Setting(SetCookie);
+/// The names of choices.
+type Names<T> = &'static [(&'static str, T)];
 
-/// Each choice by its name.
-const SET_COOKIE: [(&str, SetCookie); 3] = [
+const CLIENT_DIRECTIVES: Names<ClientDirectives> =
+    &[("obey", ClientDirectives::Obey), ("ignore", ClientDirectives::Ignore)];
+const SET_COOKIE: Names<SetCookie> = &[
     ("explicit", SetCookie::StoreIfExplicit),
     ("never", SetCookie::Refuse),
     ("always", SetCookie::Store),
 ];
+const S_MAXAGE_STALE: Names<SMaxageStale> =
+    &[("never", SMaxageStale::Forbid), ("explicit", SMaxageStale::AllowIfExplicit)];
 
-impl Written for Setting {
+/// One of several, as the file has it.
+#[derive(Debug)]
+struct Choice<T: 'static>(T, Names<T>);
+
+impl<T: PartialEq> Written for Choice<T> {
     fn written(&self) -> String {
-        let chosen = SET_COOKIE.iter().find(|(_, choice)| *choice == self.0);
+        let chosen = self.1.iter().find(|(_, choice)| *choice == self.0);
         chosen.map_or(String::new(), |(name, _)| (*name).to_owned())
     }
 }
 
-fn set_cookie(text: &str) -> Result<Setting, String> {
-    let chosen = SET_COOKIE.iter().find(|(name, _)| *name == text);
-    let (_, choice) = chosen.ok_or("explicit, never or always is expected")?;
-    Ok(Setting(*choice))
+fn choice<T: Copy + Debug + PartialEq>(
+    layers: &mut Layers<'_>,
+    key: &'static str,
+    names: Names<T>,
+    otherwise: T,
+) -> T {
+    let parse = |text: &str| {
+        let chosen = names.iter().find(|(name, _)| *name == text);
+        let expected = || {
+            let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+            format!("{} is expected", names.join(" or "))
+        };
+        chosen.map(|(_, choice)| Choice(*choice, names)).ok_or_else(expected)
+    };
+    layers.one(key, parse, Choice(otherwise, names)).0
 }
 
 /// The name of a query parameter, or how names begin and a `*`.
@@ -175,6 +204,10 @@ fn cookie(text: &str) -> Result<String, String> {
 fn field(text: &str) -> Result<HeaderName, String> {
     match text.to_ascii_lowercase().parse() {
         Ok(http::header::COOKIE) => Err("key_cookies names single cookies".to_owned()),
+        Ok(name) if is_untrusted(&name) => {
+            Err("a client's field of this name reaches no origin, which cannot answer by it"
+                .to_owned())
+        }
         Ok(name) => Ok(name),
         Err(_) => Err("the name of a request field is expected, such as X-Country".to_owned()),
     }

@@ -15,10 +15,7 @@ use tonic::Status;
 
 use crate::{
     cache::{
-        index::Cursor,
-        object::Object,
-        selection::Selection,
-        store::{Resource, Store},
+        index::Cursor, object::Object, resource::Resource, selection::Selection, store::Store,
     },
     proxy::Proxy,
 };

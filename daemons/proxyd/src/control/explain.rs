@@ -16,7 +16,7 @@ use selat_core::{
         hit_for_miss::HitForMiss,
         key::CacheKey,
         key_parts::TooLong,
-        policy::{Decision, OriginFailure, lookup, serve_on_error},
+        policy::{Decision, lookup, stale_on_error},
         reason::{HitReason, MissReason, PassReason},
     },
     http::{message::RequestHead, target::Target},
@@ -30,7 +30,8 @@ use super::{
     url,
 };
 use crate::{
-    cache::{object::Object, store::Resource},
+    cache::{object::Object, resource::Resource},
+    forward::distrust,
     proxy::Proxy,
     request::{Ask, is_shareable},
 };
@@ -129,15 +130,10 @@ fn tell(
 
 /// Says what would happen if the origin failed when it is asked about `object`, and for how long.
 fn tell_if_error(ask: &Ask<'_>, object: &Object, now: SystemTime, to: &mut ExplainResponse) {
-    let serve = |at| {
-        let failure = OriginFailure::Unreachable;
-        serve_on_error(ask.request_head(), &object.meta, failure, at, &ask.route.options)
-    };
-    let served = serve(now);
-    next::if_error(served).clone_into(&mut to.if_error);
-    if served.is_ok() {
-        to.if_error_ttl = span(next::lasts(now, |at| serve(at).is_ok()));
-    }
+    let (request, options) = (ask.request_head(), &ask.route.options);
+    let left = stale_on_error(request, &object.meta, now, options);
+    next::if_error(left).clone_into(&mut to.if_error);
+    to.if_error_ttl = left.ok().and_then(|(left, _)| span(left));
 }
 
 /// What says that the request would not wait for another's fetch.
@@ -158,6 +154,7 @@ fn head(asked: &ExplainRequest) -> Result<request::Parts, Status> {
     let (mut head, ()) = Request::new(()).into_parts();
     head.method = method(&asked.method)?;
     head.headers = headers(&asked.headers)?;
+    distrust(&mut head.headers);
     head.uri = url::parse(&asked.url)?;
     Ok(head)
 }

@@ -1,6 +1,6 @@
 //! What follows from a decision, one sentence each.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::Method;
 use selat_core::cache::{
@@ -8,9 +8,6 @@ use selat_core::cache::{
     policy::Decision,
     reason::{ErrorRefusal, HitReason, MissReason, PassReason},
 };
-
-/// Seconds that are looked ahead: no window is longer.
-const SECONDS_MAX: u64 = 1 << 33;
 
 /// What would happen next.
 pub(super) fn next(decision: &Decision, method: &Method) -> &'static str {
@@ -66,9 +63,9 @@ fn passed(reason: PassReason, method: &Method) -> &'static str {
 }
 
 /// What would happen if the origin failed when it is asked about what is stored.
-pub(super) fn if_error(served: Result<HitReason, ErrorRefusal>) -> &'static str {
-    match served {
-        Ok(HitReason::IfError) => {
+pub(super) fn if_error(left: Result<(Duration, HitReason), ErrorRefusal>) -> &'static str {
+    match left {
+        Ok((_, HitReason::IfError)) => {
             "Where the origin gives no answer, or a 500, 502, 503 or 504, it is served all the same, as stale-if-error allows."
         }
         Ok(_) => {
@@ -83,33 +80,9 @@ pub(super) fn if_error(served: Result<HitReason, ErrorRefusal>) -> &'static str 
     }
 }
 
-/// Time from `now` for which something holds that does now and does not again once it is over, in whole seconds.
-pub(super) fn lasts(now: SystemTime, holds: impl Fn(SystemTime) -> bool) -> Duration {
-    let after = |seconds| now.checked_add(Duration::from_secs(seconds)).is_some_and(&holds);
-    let (mut holding, mut over) = (0, SECONDS_MAX);
-    while over - holding > 1 {
-        let middle = holding.midpoint(over);
-        if after(middle) {
-            holding = middle;
-        } else {
-            over = middle;
-        }
-    }
-    Duration::from_secs(holding)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_holds_until_a_moment_lasts_until_then() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        for seconds in [0, 1, 2, 299, 31_536_000, 1 << 31] {
-            let end = now + Duration::from_secs(seconds) + Duration::from_millis(700);
-            assert_eq!(lasts(now, |at| at < end), Duration::from_secs(seconds));
-        }
-    }
 
     #[test]
     fn only_what_may_be_stored_is_said_to_be() {
