@@ -82,7 +82,7 @@ fn what_the_origin_has_taken_back_is_not_served_again() {
 #[test]
 fn a_failure_of_the_origin_takes_nothing_back() {
     let swr = "max-age=0, stale-while-revalidate=600, stale-if-error=600";
-    for status in [429, 500, 503] {
+    for status in [403, 429, 500, 503] {
         let origin = origin_that_turns(swr, Reply::status(status));
         let proxyd = Daemon::caching(origin.address()).start();
         let mut client = Client::connect(proxyd.address("http"));

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use rustix::process::Signal;
-use selat_tests::{Daemon, Netctl, Process, binary};
+use selat_tests::{Daemon, Netctl, Origin, Process, Reply, binary};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -74,6 +74,20 @@ fn an_upload_that_the_server_ends_at_its_limit_goes_on_with_the_next() {
         assert!(number(interval, "up_bps") > 0.0, "{result}");
     }
     assert!(number(result, "bytes") > 3.0 * 32.0 * 1024.0 * 1024.0, "several transfers: {result}");
+}
+
+#[test]
+fn a_server_that_refuses_uploads_is_not_measured_as_one_that_takes_them() {
+    let origin = Origin::start();
+    for path in ["/nq", "/nq/small", "/nq/down"] {
+        origin.on(path, Reply::fresh("x"));
+    }
+    origin.on("/nq/up", Reply::status(403).at_once());
+    let url = format!("http://{}/nq", origin.address());
+    let times = ["--duration", "1s", "--warm-up", "0", "--idle", "0", "--direction", "up"];
+    let run = Netctl::new().run(&[&["qos", "tcp", &url], &times[..]].concat());
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stderr.contains("403"), "{run:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Routes: origins, cache settings, keys and statistics of their own for some hosts and paths.
 
-use selat_tests::{Client, Daemon, Netctl, Origin, Reply, Request};
+use selat_tests::{Client, Daemon, Gate, Netctl, Origin, Reply, Request};
 use serde_json::{Value, json};
 
 /// proxyd with `config` after what it needs, in front of an origin.
@@ -245,13 +245,19 @@ fn what_a_reload_gives_to_another_route_does_not_come_back_with_the_first() {
     let proxyd = Daemon::proxyd().config(&one).start();
     let netctl = Netctl::new().proxyd(&proxyd);
     let mut client = Client::connect(proxyd.address("http"));
-    for path in ["/img/a", "/b?x=1", "/"] {
+    let elsewhere = ["/", "/b?%78y=1&y%20=2", "/%41%7e/..?", "/%zz"];
+    for path in ["/", "/b?xy=1&y%20=2", "/?", "/%25zz"] {
+        origin.on(path, Reply::fresh("elsewhere"));
+    }
+    for path in ["/img/a", "/b?x=1"].iter().chain(&elsewhere) {
         client.get(path).unwrap();
     }
     proxyd.rewrite_config(&other);
     let _ = netctl.text(&["reload", "proxyd"]);
     let line = proxyd.process().wait_for_log("selection=what no request finds any more");
     assert!(line.contains("variants=2"), "{line}");
+    let entries = &netctl.json(&["cache", "stats"])["entries"];
+    assert_eq!(entries.as_u64(), Some(elsewhere.len() as u64), "what it does not concern stays");
     origin.on("/img/a", Reply::fresh("new"));
     origin.on("/b?x=1", Reply::fresh("new"));
     proxyd.rewrite_config(&one);
@@ -259,6 +265,41 @@ fn what_a_reload_gives_to_another_route_does_not_come_back_with_the_first() {
     for path in ["/img/a", "/b?x=1"] {
         assert_eq!(get(&mut client, path, &[]).0, "new", "{path}");
     }
+}
+
+#[test]
+fn what_is_fetched_during_a_reload_is_stored_where_requests_still_find_it() {
+    let gate = Gate::new();
+    let origin = Origin::start();
+    for path in ["/stays", "/img/a"] {
+        origin.on(path, Reply::fresh("page").hold(&gate));
+    }
+    let address = origin.address();
+    let config = format!("http = \"127.0.0.1:0\"\norigin = \"http://{address}\"\nudp = []\n");
+    let proxyd = Daemon::proxyd().config(&config).start();
+    let netctl = Netctl::new().proxyd(&proxyd);
+    let fetching = |path: &'static str| {
+        let mut client = Client::connect(proxyd.address("http"));
+        client.send("GET", path, &[]).unwrap();
+        origin.wait_for_requests(path, 1);
+        client
+    };
+    let mut clients = ["/stays", "/img/a"].map(fetching);
+    proxyd.rewrite_config(&format!("{config}[route.images]\npath = \"/img/\"\n"));
+    let _ = netctl.text(&["reload", "proxyd"]);
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.receive("GET").unwrap().text(), "page");
+    }
+    let deadline = std::time::Instant::now() + selat_tests::PATIENCE;
+    let refusals =
+        || netctl.json(&["cache", "stats"])["not_stored_by_reason"]["superseded"].as_u64();
+    while refusals() != Some(1) {
+        assert!(std::time::Instant::now() < deadline, "waited too long for the end of a fill");
+    }
+    let [mut client, _] = clients;
+    assert!(is_hit(&mut client, "/stays", &[]));
+    assert_eq!(netctl.json(&["cache", "stats"])["entries"], 1, "the other is in no route's way");
 }
 
 const PHONE: (&str, &str) = ("user-agent", "Mozilla/5.0 (iPhone) Mobile/15E148");

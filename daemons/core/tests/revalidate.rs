@@ -5,13 +5,17 @@ mod story;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
-use selat_core::cache::options::{ClientDirectives, SMaxageStale};
-use selat_core::cache::policy::{Decision, OriginFailure, Serve, lookup, serve_on_error};
+use selat_core::cache::options::{ClientDirectives, PolicyOptions, SMaxageStale};
+use selat_core::cache::policy::{
+    Decision, OriginFailure, Serve, lookup, serve_on_error, without_key,
+};
 use selat_core::cache::reason::{
-    ErrorRefusal, HitReason, MissReason, PassReason, RevalidateReason,
+    ErrorRefusal, HitReason, MissReason, PassReason, RevalidateReason, StoreRefusal,
 };
 use selat_core::cache::stored::StoredMeta;
-use selat_core::cache::validation::{HeadUpdate, Validation, freshened_by_head, revalidated};
+use selat_core::cache::validation::{
+    HeadUpdate, Validation, freshened_by_head, revalidated, takes_back,
+};
 use selat_core::http::message::RequestHead;
 use story::{Story, at, fields};
 
@@ -372,6 +376,34 @@ fn a_304_that_forbids_storing_withdraws_the_response() {
     let mut headers = story.stored_fields();
     let outcome = revalidated(&story.stored(), &mut headers, &answer.exchange(), &answer.options);
     assert!(matches!(outcome, Validation::Withdrawn(_)), "{outcome:?}");
+}
+
+#[test]
+fn what_the_origin_has_no_more_is_taken_back_and_what_goes_wrong_is_not() {
+    let takes = |reason, refusal, status| {
+        takes_back(reason, refusal, StatusCode::from_u16(status).expect("a status"))
+    };
+    let (stale, unusable) = (RevalidateReason::Stale, StoreRefusal::Unusable);
+    for status in [200, 302, 404, 410] {
+        assert!(takes(stale, unusable, status), "{status}");
+        assert!(!takes(RevalidateReason::ClientNoCache, unusable, status), "{status}");
+        assert!(!takes(stale, StoreRefusal::Authorization, status), "{status}");
+    }
+    for status in [400, 401, 403, 405, 421, 429, 500, 503] {
+        assert!(!takes(stale, unusable, status), "{status}");
+    }
+    assert!(takes(RevalidateReason::NoCache, StoreRefusal::Private, 200));
+}
+
+#[test]
+fn without_a_key_a_cache_has_no_answer() {
+    let options = PolicyOptions::default();
+    let decide = |request: &str| {
+        let headers = fields(request);
+        without_key(RequestHead { method: &Method::GET, headers: &headers }, &options)
+    };
+    assert_eq!(decide(""), Decision::Pass(PassReason::KeyTooLong));
+    assert_eq!(decide("Cache-Control: only-if-cached"), Decision::GatewayTimeout);
 }
 
 #[test]

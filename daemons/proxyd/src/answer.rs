@@ -20,7 +20,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use selat_core::{
     cache::{
-        policy::{Decision, lookup},
+        policy::{Decision, lookup, without_key},
         reason::{HitReason, MissReason, PassReason},
         status::CacheStatus,
     },
@@ -175,7 +175,8 @@ fn look(ask: &Ask<'_>) -> Next {
         return Next::Send((response, Verdict::Refused));
     }
     let Ok(stored) = ask.stored() else {
-        return wait(ask, Wait::Pass(PassReason::KeyTooLong));
+        let decision = without_key(ask.request_head(), &ask.route.options);
+        return follow(ask, decision, &[], SystemTime::now());
     };
     let variants = stored.as_ref().map_or(&[][..], Resource::variants);
     let (candidates, now) = (variants.iter().map(|object| &object.meta), SystemTime::now());

@@ -22,6 +22,7 @@ use selat_core::{
         status::CacheStatus,
         storage::{Exchange, Storability, storable},
         stored::{StoredMeta, prepare, withheld},
+        validation::takes_back,
     },
     http::{hop_by_hop, message::ResponseHead, via},
 };
@@ -223,6 +224,7 @@ fn take_in(
             StoreRefusal::TooLarge
         }
         Storability::Store(meta) => {
+            ask.proxy.hits_for_miss.forget_unless(ask.key(), StoreRefusal::TooLarge);
             let joint = parts::extension(ask, &exchange, &fetched);
             let withheld = withheld(&fetched.head.headers, &ask.route.options);
             let received = fetched.times.response;
@@ -234,9 +236,9 @@ fn take_in(
         }
         Storability::Pass(refusal) => refusal,
     };
-    let is_error = fetched.head.status.is_server_error();
-    if why.doubts() && refusal.is_of_resource() && !is_error {
-        // RFC 9111 §4.3.3: the origin has answered anew; what was stored is no longer what it has.
+    if let Why::Revalidate(reason) = why
+        && takes_back(reason, refusal, fetched.head.status)
+    {
         ask.proxy.store.drop_variant(ask.key(), ticket, &ask.head.headers);
     }
     remember(ask, why, ticket, &fetched, refusal);

@@ -138,7 +138,13 @@ impl Fill {
         let Self { proxy, key, ticket, request, variants_max, .. } = self;
         let (origin, tags) = (Arc::clone(&self.filling.origin), self.tags.clone());
         let object = Object::new(meta, headers, content, origin, tags, Uses::default());
-        proxy.store.put(key, *ticket, request, Arc::new(object), *variants_max)
+        proxy.store.put(key, *ticket, request, Arc::new(object), *variants_max)?;
+        // A reload since the request came may have given its URL another key. One after this finds what is stored.
+        if !proxy.routes.load().reach(key) {
+            proxy.purge(key);
+            return Err(StoreRefusal::Superseded);
+        }
+        Ok(())
     }
 
     /// What arrived, together with the part that it extends.

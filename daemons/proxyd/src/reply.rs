@@ -5,6 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use selat_core::{
     cache::{
+        options::CDN_CACHE_CONTROL,
         partial::Extent,
         reason::HitReason,
         status::{CACHE_STATUS, CacheStatus},
@@ -37,8 +38,16 @@ const CONTENT_FIELDS: [HeaderName; 6] = [
     header::TRANSFER_ENCODING,
 ];
 
-/// Fields of a stored response that say nothing of its representation.
-const MESSAGE_FIELDS: [HeaderName; 4] = [header::DATE, header::SERVER, header::VIA, CACHE_STATUS];
+/// Fields by which a cache on the way might take an error for the representation.
+const CACHE_FIELDS: [HeaderName; 7] = [
+    header::AGE,
+    header::CACHE_CONTROL,
+    CDN_CACHE_CONTROL,
+    header::ETAG,
+    header::EXPIRES,
+    header::LAST_MODIFIED,
+    header::SET_COOKIE,
+];
 
 /// A response from the store, in the form that the client asked for.
 pub(crate) fn from_object(
@@ -240,15 +249,12 @@ fn not_modified(mut fields: HeaderMap) -> Response<ReplyBody> {
     response
 }
 
-/// Of the fields of a stored response, an error in its place has those of the message alone: with the freshness and
-/// the validators of the representation, a cache on the way might take it for that.
-fn unsatisfiable(mut fields: HeaderMap, length: u64) -> Response<ReplyBody> {
-    fields::remove_where(&mut fields, |name| !MESSAGE_FIELDS.contains(name));
-    let mut response = Response::new(ReplyBody::Empty);
+fn unsatisfiable(mut stored: HeaderMap, length: u64) -> Response<ReplyBody> {
+    fields::remove_where(&mut stored, |name| CACHE_FIELDS.contains(name));
+    let mut response = not_modified(stored);
     *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
     if let Ok(value) = HeaderValue::try_from(unsatisfied_content_range(length)) {
-        fields.insert(header::CONTENT_RANGE, value);
+        response.headers_mut().insert(header::CONTENT_RANGE, value);
     }
-    *response.headers_mut() = fields;
     response
 }

@@ -154,12 +154,13 @@ impl Routes {
         route.base_key(&Target { query: query.as_deref(), ..*target })
     }
 
-    /// Whether a request could have a key with this base.
+    /// Whether requests for the URL of a key find it by these routes. Of what cannot be read as a URL, nothing is known
+    /// but that a client was answered so: it stays.
     pub(crate) fn reach(&self, key: &CacheKey) -> bool {
-        let Ok(uri) = Uri::try_from(key.uri()) else { return false };
+        let Ok(uri) = Uri::try_from(key.uri()) else { return true };
         let headers = HeaderMap::new();
         let target = Target::of(&uri, &headers, false);
-        target.is_ok_and(|target| self.base_key(&target).as_str() == key.base())
+        target.map_or(true, |target| self.base_key(&target).as_str() == key.base())
     }
 
     /// The route of this name.

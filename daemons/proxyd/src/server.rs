@@ -113,8 +113,7 @@ fn start(config: Config, beginning: Beginning<'_>) -> Result<impl Daemon + use<>
 }
 
 impl<S> Server<S> {
-    /// Puts other routes in force. What is stored under a key that no request has any more goes; what requests still
-    /// find stays.
+    /// Puts other routes in force. What is stored for a URL that has another key by them goes; the rest stays.
     fn reroute(&self, next: &Config) {
         let proxy = &self.front.proxy;
         let routes = Routes::new(next, &proxy.ledger, Some(&proxy.routes.load()));

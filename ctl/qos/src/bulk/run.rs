@@ -260,12 +260,13 @@ impl<'a> Load<'a> {
     /// Keeps account of streams that broke off.
     ///
     /// # Errors
-    /// None is left, and nothing came of them.
+    /// None is left, and nothing came of them; what a server that refuses them took until it said so is nothing.
     fn reap(&mut self) -> Result<(), BulkError> {
         while let Some(ended) = self.running.try_join_next() {
             let Ok(Err(error)) = ended else { continue };
             let carried: u64 = self.streams.iter().map(|(_, stream)| stream.bytes).sum();
-            if self.running.is_empty() && carried == 0 {
+            let is_refusal = matches!(error, BulkError::Refused { .. });
+            if self.running.is_empty() && (carried == 0 || is_refusal) {
                 return Err(error);
             }
             self.failures.push(error.to_string());

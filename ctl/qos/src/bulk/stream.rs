@@ -120,10 +120,10 @@ pub(super) async fn carry(way: Way, source: Source, gauge: Gauge) -> Result<(), 
             Way::Down => download(&source, &mut connection, &gauge).await?,
             Way::Up => {
                 let before = gauge.acked_bytes();
-                let ended = upload(&source, &mut connection).await;
-                // A server may cut an upload off at its limits while it still comes: what it took, it took.
-                if gauge.acked_bytes() == before {
-                    ended?;
+                match upload(&source, &mut connection).await {
+                    // A server may cut an upload off at its limits while it still comes: what it took, it took.
+                    Err(BulkError::Http(_)) if gauge.acked_bytes() != before => {}
+                    ended => ended?,
                 }
             }
         }

@@ -128,6 +128,17 @@ pub fn lookup<'a>(
     decision
 }
 
+/// Decides about a request that can have no key.
+#[must_use]
+pub fn without_key(request: RequestHead<'_>, options: &PolicyOptions) -> Decision {
+    let obeys = options.client_directives == ClientDirectives::Obey;
+    // RFC 9111 §5.2.1.7.
+    if obeys && RequestDirectives::of(request.headers).only_if_cached {
+        return Decision::GatewayTimeout;
+    }
+    Decision::Pass(PassReason::KeyTooLong)
+}
+
 /// Why a cache cannot answer the request, whatever it stores.
 fn bypass(request: RequestHead<'_>, is_plain: bool) -> Option<PassReason> {
     let headers = request.headers;

@@ -4,11 +4,13 @@
 
 use std::borrow::Cow;
 
+use crate::http::target::normalised_query;
+
 /// What is done to the query of a route's requests. The default is nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueryRules {
     /// Names of parameters to leave out. One that ends in `*` names all that begin so, such as
-    /// `utm_*`. Names are compared as they are written, octet by octet.
+    /// `utm_*`. Names are compared octet by octet, in normal form (RFC 3986 §6.2.2.2).
     pub drop: Vec<String>,
     /// Whether to sort parameters by name. Those of one name keep their order.
     pub sort: bool,
@@ -19,7 +21,12 @@ impl QueryRules {
     /// nothing, whatever the query.
     #[must_use]
     pub fn kept<'q>(&self, query: Option<&'q str>) -> Option<Cow<'q, str>> {
-        if self.is_empty() { query.map(Cow::Borrowed) } else { self.apply(query?).map(Cow::Owned) }
+        if self.is_empty() {
+            query.map(Cow::Borrowed)
+        } else {
+            // In the form that a key has it, so that what a key says names that key again.
+            self.apply(&normalised_query(query?)).map(Cow::Owned)
+        }
     }
 
     /// The query without what the rules leave out; `None` if nothing is left.

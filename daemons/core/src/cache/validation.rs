@@ -8,7 +8,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use super::freshness::Directives;
 use super::options::PolicyOptions;
 use super::partial::Extent;
-use super::reason::StoreRefusal;
+use super::reason::{RevalidateReason, StoreRefusal};
 use super::storage::{Exchange, Storability, storable};
 use super::stored::{StoredMeta, prepare};
 use crate::http::conditional::EntityTag;
@@ -59,6 +59,16 @@ pub fn revalidated(
     update(stored, headers, exchange, options)
 }
 
+/// Whether what the origin answers in place of a 304, and what may not be stored, takes back what is stored (RFC 9111
+/// §4.3.3): where it was asked for the stored response's sake, and says something of the resource. An error is about
+/// one request, or passes, but for that there is nothing (any more).
+#[must_use]
+pub fn takes_back(reason: RevalidateReason, refusal: StoreRefusal, status: StatusCode) -> bool {
+    let is_gone = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
+    let is_error = status.is_client_error() || status.is_server_error();
+    !reason.is_of_client() && refusal.is_of_resource() && (is_gone || !is_error)
+}
+
 /// What a response to HEAD does to a stored response that the same request selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeadUpdate {
@@ -88,7 +98,9 @@ pub fn freshened_by_head(
     let (old, new) = (complete_length(stored, headers), length(response.headers));
     let same_length = old.is_none() || new.is_none() || old == new;
     if !same_length || !is_of(response.headers, stored) {
-        return HeadUpdate::Stale;
+        // What one user is shown says nothing of what all share (RFC 9111 §3.5).
+        let is_of_user = exchange.request.headers.contains_key(header::AUTHORIZATION);
+        return if is_of_user { HeadUpdate::Unaffected } else { HeadUpdate::Stale };
     }
     match update(stored, headers, exchange, options) {
         Validation::Updated(meta) => HeadUpdate::Updated(meta),

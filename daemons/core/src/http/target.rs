@@ -135,6 +135,17 @@ impl<'a> Target<'a> {
     }
 }
 
+/// A query in normal form, as keys have it.
+#[must_use]
+pub fn normalised_query(query: &str) -> Cow<'_, str> {
+    if !query.contains('%') {
+        return Cow::Borrowed(query);
+    }
+    let mut to = String::with_capacity(query.len());
+    push_encoded(&mut to, query);
+    Cow::Owned(to)
+}
+
 /// Resolves a URI reference found in `Location` or `Content-Location` against `base`
 /// (RFC 3986 §5.2). Returns the path and query, not normalised, if the result has the origin of
 /// `base` (RFC 9110 §4.3.1), else `None`.

@@ -105,6 +105,9 @@ impl Epochs {
 
     /// Remembers that what is selected is purged.
     pub(crate) fn end(&self, selection: &Selection) {
+        if selection.is_of_the_past() {
+            return;
+        }
         if let Which::Resource(base) = &selection.which {
             let hash = self.hasher.hash_one(base.as_str());
             self.slot(hash).remember(hash);

@@ -10,7 +10,7 @@ use quick_cache::{
     Weighter,
     sync::{Cache, DefaultLifecycle},
 };
-use selat_core::cache::{hit_for_miss::HitForMiss, key::CacheKey};
+use selat_core::cache::{hit_for_miss::HitForMiss, key::CacheKey, reason::StoreRefusal};
 
 use super::{epochs::Ticket, store::Store, tags::Tags};
 
@@ -47,9 +47,14 @@ impl HitsForMiss {
         self.0.insert(key, refused);
     }
 
-    /// Forgets a key: a response of it is being stored.
+    /// Forgets a key: a response of it was stored.
     pub(crate) fn forget(&self, key: &CacheKey) {
         self.0.remove(key);
+    }
+
+    /// Forgets a key whose response is on its way into the store, unless this may yet keep it out as it did the last.
+    pub(crate) fn forget_unless(&self, key: &CacheKey, refusal: StoreRefusal) {
+        self.0.remove_if(key, |refused| refused.said.refusal() != refusal);
     }
 
     /// What says that a request for `key`, which `selects` something stored or not, need not wait for another's fetch.
@@ -80,7 +85,7 @@ mod tests {
     use std::sync::Arc;
 
     use http::StatusCode;
-    use selat_core::cache::{options::PolicyOptions, reason::StoreRefusal};
+    use selat_core::cache::options::PolicyOptions;
 
     use super::*;
     use crate::counters::Ledger;

@@ -101,13 +101,16 @@ impl Selection {
         self.route.is_none() && matches!(self.which, Which::All)
     }
 
+    /// Whether it means what is stored, and nothing that is on its way: who stores that asks the routes itself.
+    pub(super) fn is_of_the_past(&self) -> bool {
+        matches!(self.which, Which::Unreachable(_))
+    }
+
     /// What can be remembered and asked by requests: the same, or more.
     pub(super) fn cheapened(&self) -> Self {
         match self.which {
-            // A compiled pattern may be large, and no request is to run one. Routes hold what they lead to.
-            Which::Pattern(_) | Which::Unreachable(_) => {
-                Self { route: self.route.clone(), which: Which::All }
-            }
+            // A compiled pattern may be large, and no request is to run one.
+            Which::Pattern(_) => Self { route: self.route.clone(), which: Which::All },
             _ => self.clone(),
         }
     }

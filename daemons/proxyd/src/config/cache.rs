@@ -204,6 +204,9 @@ fn cookie(text: &str) -> Result<String, String> {
 fn field(text: &str) -> Result<HeaderName, String> {
     match text.to_ascii_lowercase().parse() {
         Ok(http::header::COOKIE) => Err("key_cookies names single cookies".to_owned()),
+        Ok(http::header::CACHE_CONTROL | http::header::PRAGMA) => {
+            Err("they steer the cache, and tell no pages apart".to_owned())
+        }
         Ok(name) if is_untrusted(&name) => {
             Err("a client's field of this name reaches no origin, which cannot answer by it"
                 .to_owned())

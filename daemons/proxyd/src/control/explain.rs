@@ -16,8 +16,8 @@ use selat_core::{
         hit_for_miss::HitForMiss,
         key::CacheKey,
         key_parts::TooLong,
-        policy::{Decision, lookup, stale_on_error},
-        reason::{HitReason, MissReason, PassReason},
+        policy::{Decision, lookup, stale_on_error, without_key},
+        reason::{HitReason, MissReason},
     },
     http::{message::RequestHead, target::Target},
 };
@@ -79,7 +79,7 @@ pub(super) fn explain(
             let candidates = variants.iter().map(|object| &object.meta);
             lookup(ask.request_head(), candidates, now, &route.options)
         }
-        Err(TooLong) => Decision::Pass(PassReason::KeyTooLong),
+        Err(TooLong) => without_key(ask.request_head(), &route.options),
     };
     tell(&ask, &key, decision, stored.as_ref(), now, &mut explained);
     Ok(explained)

@@ -85,8 +85,14 @@ fn updated(stored: &Object, meta: StoredMeta, headers: HeaderMap, fetched: &Fetc
 /// The fields of a 304 that are for this client alone: those that it says are, and cookies that were not stored with
 /// the response.
 fn own_fields(ask: &Ask<'_>, object: &Object, fetched: &Fetched) -> HeaderMap {
-    let sent = &fetched.head.headers;
-    let mut own = withheld(sent, &ask.route.options);
+    let mut sent = fetched.head.headers.clone();
+    // Where it has no Cache-Control, that of what it confirms stands.
+    if !sent.contains_key(header::CACHE_CONTROL) {
+        for stands in object.meta.fields().to_map().get_all(header::CACHE_CONTROL) {
+            sent.append(header::CACHE_CONTROL, stands.clone());
+        }
+    }
+    let mut own = withheld(&sent, &ask.route.options);
     if !object.meta.fields().contains(&header::SET_COOKIE) && !own.contains_key(header::SET_COOKIE)
     {
         for cookie in sent.get_all(header::SET_COOKIE) {

@@ -57,11 +57,6 @@ impl Why {
         }
     }
 
-    /// Whether the origin is asked about what is stored for its own sake, and not because one client wants that.
-    pub(super) fn doubts(self) -> bool {
-        matches!(self, Self::Revalidate(reason) if !reason.is_of_client())
-    }
-
     /// What it is where the request waits for nobody.
     pub(super) fn unshared(self) -> Self {
         match self {

@@ -23,8 +23,8 @@ Examples:
   netctl cache purge --route images --tag logo            what is tagged so, of a route
 
 Prefixes and patterns are compared with URLs as `netctl cache ls` shows them; a pattern has to match
-all of one. Tags are those of the origin's Surrogate-Key, Cache-Tag or xkey. Every request after the answer sees it done, also where
-something was just being fetched.";
+all of one. Tags are those of the origin's Surrogate-Key, Cache-Tag or xkey. Every request after the
+answer sees it done, also where something was just being fetched.";
 
 /// How long a purge of very much may take, where nothing else is asked.
 const PURGE_LIMIT: Duration = Duration::from_secs(120);
