@@ -40,7 +40,7 @@ Examples:
   netctl -o json qos udp | jq '.results[0].latency_p95_ms'
 
 --timeout says how long to wait for the last replies (2s). Ctrl-C ends the test early and shows
-what was measured; a second one gives up. Ends with 3 where nothing came back at all.";
+what was measured; a second one does not wait for the last replies. Ends with 3 where nothing came back at all.";
 
 /// Measure loss, latency, jitter and throughput with UDP probes
 #[derive(Debug, clap::Args)]
