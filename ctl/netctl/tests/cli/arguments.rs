@@ -57,7 +57,7 @@ fn the_examples_of_the_help_are_command_lines_that_parse() {
 
 #[test]
 fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
-    let cases: [(&[&str], &str); 21] = [
+    let cases: [(&[&str], &str); 24] = [
         (&["dance"], "dance"),
         (&["cache"], "Usage"),
         (&["cache", "ls", "--sort", "colour"], "colour"),
@@ -74,6 +74,9 @@ fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
         (&["qos", "udp", "127.0.0.1"], "HOST:PORT"),
         (&["qos", "udp", "--count", "0"], "the count must be 1"),
         (&["qos", "udp", "--size", "43"], "the size must be 44"),
+        (&["qos", "udp", "--max-latency", "20"], "Write 20ms or 20s"),
+        (&["qos", "udp", "--max-jitter", "0.5"], "Write 0.5ms or 0.5s"),
+        (&["qos", "compare", "a", "b", "--threshold", "p99=20"], "Write 20ms or 20s"),
         (&["qos", "clients", "0"], "1..=10000"),
         (&["qos", "http", "http://127.0.0.1:1/", "--rate", "0"], "the rate must be"),
         (&["qos", "http", "http://127.0.0.1:1/", "-c", "20000"], "at most 10000 are"),

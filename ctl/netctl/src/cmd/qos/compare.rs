@@ -287,7 +287,7 @@ fn allowance(text: &str) -> Result<Allowance, String> {
         (_, Some(_)) => Bound::Share(percent(bound)?),
         (Measure::Throughput, None) => Bound::Absolute(bandwidth(bound)?),
         (Measure::Rate | Measure::Rpm, None) => Bound::Absolute(number(bound)?),
-        _ => Bound::Absolute(duration::parse(bound)?.as_secs_f64() * 1e3),
+        _ => Bound::Absolute(duration::parse_with_unit(bound)?.as_secs_f64() * 1e3),
     };
     Ok(Allowance { measure, at_most })
 }

@@ -15,10 +15,10 @@ pub(super) struct Thresholds {
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     max_loss: Option<f64>,
     /// End with 4 where the mean latency is above this, such as 20ms
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_with_unit)]
     max_latency: Option<Duration>,
     /// End with 4 where the jitter is above this, such as 5ms
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_with_unit)]
     max_jitter: Option<Duration>,
 }
 
