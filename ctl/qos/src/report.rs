@@ -347,8 +347,9 @@ fn ending(ended: Ended) -> &'static str {
 fn anomalies(run: &Run) -> impl Iterator<Item = Condition> {
     let sum =
         |counter: fn(&crate::session::ClientRun) -> u64| run.clients.iter().map(counter).sum();
-    let counters: [(&str, u64); 6] = [
+    let counters: [(&str, u64); 7] = [
         ("probes not sent", sum(|client| client.unsent)),
+        ("probes whose answers were not waited for", sum(|client| client.unawaited)),
         ("port unreachable (ICMP)", sum(|client| client.refused)),
         ("host or network unreachable (ICMP)", sum(|client| client.unreachable)),
         ("datagrams that answer no probe", sum(|client| client.foreign)),

@@ -125,6 +125,7 @@ impl Inbox {
             foreign: self.foreign,
             user_stamped: self.user_stamped,
             overruns: kernel::overruns(&client.socket),
+            unawaited: 0,
         }
     }
 
