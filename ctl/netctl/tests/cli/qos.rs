@@ -5,7 +5,7 @@ use std::fs;
 use netctl::Exit;
 use serde_json::{Value, json};
 
-use crate::origin::{Echo, nobody, web};
+use crate::origin::{Echo, gone_after_a_look, nobody, web};
 use crate::ran::{Ran, assert_has, netctl};
 
 const FAST: [&str; 4] = ["--count", "20", "--rate", "1000"];
@@ -163,6 +163,27 @@ fn requests_that_fail_are_lost_and_counted_by_reason() {
     let gone = format!("http://{}/", nobody());
     let ran = netctl(&["qos", "clients", "2", "--http", &gone]);
     assert_has(&ran.complaint(Exit::Unreachable), &["cannot connect to"]);
+}
+
+#[test]
+fn what_clients_measured_over_udp_is_kept_where_http_fails() {
+    let (udp, nobody) = (Echo::start(0), format!("http://{}/", nobody()));
+    let run = ["qos", "clients", "2", "--count", "5", "--rate", "200"];
+    let options = ["--udp", &udp.address.to_string(), "--http", &nobody];
+    // Asked before anything is measured.
+    let complaint = netctl(&[&run[..], &options].concat()).complaint(Exit::Unreachable);
+    assert_has(&complaint, &["cannot connect to"]);
+
+    let directory = tempfile::tempdir().unwrap();
+    let csv = directory.path().join("qos_result.csv");
+    let (web, udp) = gone_after_a_look();
+    let (web, udp) = (format!("http://{web}/"), udp.to_string());
+    let options = ["--udp", &udp, "--http", &web, "--csv", csv.to_str().unwrap()];
+    let ran = netctl(&[&["-o", "table"], &run[..], &options].concat());
+    assert_eq!(ran.exit, Exit::Unreachable, "{ran:?}");
+    assert_has(&ran.out, &["10 probes by 2 clients"]);
+    assert_has(&ran.notes, &["appended 3 rows to", "cannot connect to"]);
+    assert_eq!(fs::read_to_string(csv).unwrap().lines().count(), 4);
 }
 
 #[test]

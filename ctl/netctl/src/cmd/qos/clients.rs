@@ -8,6 +8,7 @@ use clap::value_parser;
 use http::Method;
 use selat_qos::grade::emodel::Codec;
 use selat_qos::load::{Aim, LoadSpec, Mode};
+use selat_qos::schedule::Schedule;
 use selat_qos::session::{CLIENTS_MAX, Cancel, Pace, StampSource};
 
 use super::floor::Floor;
@@ -82,6 +83,11 @@ pub(super) async fn run(
     let clients = NonZeroU32::new(args.clients).unwrap_or(NonZeroU32::MIN);
     let schedule = args.spread.schedule(args.count, args.rate)?.with_ramp_up(args.ramp_up)?;
     let cancel = Cancel::default();
+    let limit = global.timeout.unwrap_or(STEP_LIMIT);
+    let requests = match args.http_target()? {
+        Some(url) => Some(load_spec(url, schedule, clients, limit).await?),
+        None => None,
+    };
     let mut measurements = Vec::new();
     if let Some(target) = args.udp_target() {
         let plan = Plan {
@@ -101,23 +107,13 @@ pub(super) async fn run(
         measurements.push(measurement);
     }
     // One after the other, so that they do not measure each other.
-    if let Some(url) = args.http_target()?.filter(|_| !cancel.is_cancelled()) {
-        let limit = global.timeout.unwrap_or(STEP_LIMIT);
-        let spec = LoadSpec {
-            dialer: Reach::default().dialer(&url, limit).await?,
-            url,
-            method: Method::GET,
-            headers: headers(&[]),
-            content: Bytes::new(),
-            aim: Aim::Same,
-            mode: Mode::RateEach(schedule),
-            until: None,
-            connections: clients,
-            streams: NonZeroU32::MIN,
-            keep_alive: true,
-            timeout: limit,
-        };
-        measurements.push(measure(spec, show, &cancel, output.console).await?);
+    if let Some(spec) = requests.filter(|_| !cancel.is_cancelled()) {
+        match measure(spec, show, &cancel, output.console).await {
+            Ok(measurement) => measurements.push(measurement),
+            Err(failure) => {
+                return args.ending.conclude_after(failure, measurements, Codec::default(), output);
+            }
+        }
     }
     args.ending.conclude(measurements, Codec::default(), output)
 }
@@ -135,4 +131,31 @@ impl Args {
             None => Ok(None),
         }
     }
+}
+
+/// The run of requests, of which is known that somebody listens: whoever waited for the run over UDP is
+/// not told only then.
+async fn load_spec(
+    url: HttpUrl,
+    schedule: Schedule,
+    clients: NonZeroU32,
+    limit: Duration,
+) -> anyhow::Result<LoadSpec> {
+    let spec = LoadSpec {
+        dialer: Reach::default().dialer(&url, limit).await?,
+        url,
+        method: Method::GET,
+        headers: headers(&[]),
+        content: Bytes::new(),
+        aim: Aim::Same,
+        mode: Mode::RateEach(schedule),
+        until: None,
+        connections: clients,
+        streams: NonZeroU32::MIN,
+        keep_alive: true,
+        timeout: limit,
+    };
+    spec.check()?;
+    spec.dialer.dial().await?;
+    Ok(spec)
 }

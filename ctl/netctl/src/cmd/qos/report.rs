@@ -36,6 +36,23 @@ pub(super) struct Ending {
 }
 
 impl Ending {
+    /// Concludes what `failure` ended before it was complete: what there is until then is shown and written,
+    /// and the failure stands.
+    pub(super) fn conclude_after(
+        &self,
+        failure: anyhow::Error,
+        measurements: Vec<Measurement>,
+        codec: Codec,
+        output: &mut Output<'_, '_>,
+    ) -> anyhow::Result<Exit> {
+        if !measurements.is_empty()
+            && let Err(unmet) = self.conclude(measurements, codec, output)
+        {
+            output.console.complain(&unmet);
+        }
+        Err(failure)
+    }
+
     /// Shows what this command measured, graded as for `codec`, writes the files, and compares with the
     /// thresholds.
     pub(super) fn conclude(

@@ -105,7 +105,12 @@ pub(super) async fn run(
             interval: args.interval,
             timeout: limit,
         };
-        measurements.push(measure(Run { test, spec }, show, &cancel, output.console).await?);
+        match measure(Run { test, spec }, show, &cancel, output.console).await {
+            Ok(measurement) => measurements.push(measurement),
+            Err(failure) => {
+                return args.ending.conclude_after(failure, measurements, Codec::default(), output);
+            }
+        }
     }
     let found: Vec<Option<f64>> = measurements.iter().filter_map(rpm).collect();
     let exit = args.ending.conclude(measurements, Codec::default(), output)?;

@@ -115,7 +115,12 @@ pub(super) async fn run(
             interval: args.interval,
             timeout: limit,
         };
-        measurements.push(measure(Run { test, spec }, show, &cancel, output.console).await?);
+        match measure(Run { test, spec }, show, &cancel, output.console).await {
+            Ok(measurement) => measurements.push(measurement),
+            Err(failure) => {
+                return args.ending.conclude_after(failure, measurements, Codec::default(), output);
+            }
+        }
     }
     args.ending.conclude(measurements, Codec::default(), output)
 }
