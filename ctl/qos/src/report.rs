@@ -6,6 +6,7 @@ mod flow;
 mod html;
 mod http_detail;
 mod json;
+mod made;
 mod prometheus;
 mod raw;
 mod row;
@@ -23,6 +24,7 @@ pub use self::flow::{FAILURES, Flow};
 pub use self::html::html;
 pub use self::http_detail::{ComparisonDetail, HttpDetail, Percentiles};
 pub use self::json::json;
+pub use self::made::Made;
 pub use self::prometheus::{PrometheusError, prometheus, write_prometheus};
 pub(crate) use self::raw::RawSample;
 pub use self::raw::{Kept, RawError, read_raw, write_raw};
@@ -270,10 +272,10 @@ fn udp_conditions(spec: &UdpSpec, run: &Run) -> Vec<Condition> {
         Condition::new("pattern", spec.schedule().describe()),
         Condition::new("size", format!("{} B of UDP payload", spec.size())),
         Condition::new("timeout", format!("{:?} after the last probe", spec.timeout())),
-        Condition::new("pace", pace),
-        Condition::new("receive times", stamps(run)),
-        Condition::new("answers", peers(run)),
-        Condition::new("ended", ending(run.ended)),
+        Condition::new(made::PACE, pace),
+        Condition::new(made::STAMPS, stamps(run)),
+        Condition::new(made::ANSWERS, peers(run)),
+        Condition::new(made::ENDED, ending(run.ended)),
     ];
     conditions.extend(anomalies(run));
     conditions.extend(limit(spec, run));

@@ -44,6 +44,11 @@ fn results_for_programs_are_one_document_with_a_schema() {
         (&row["client"], &row["sent"], &row["lost"]),
         (&json!("all"), &json!(20), &json!(0))
     );
+    for (name, word) in
+        [("ended", "complete"), ("pace", "eco"), ("stamps", "kernel"), ("answers", "echo")]
+    {
+        assert_eq!(row[name], json!(word), "{name} of {row}");
+    }
 }
 
 #[test]
