@@ -105,6 +105,11 @@ fn host_port(text: &str) -> Result<String, String> {
     }
 }
 
+/// To nanoseconds of a millisecond, as the rows of results are.
+fn rounded(value: Option<f64>) -> Option<f64> {
+    value.map(|value| (value * 1e6).round() / 1e6)
+}
+
 /// The address to send to.
 async fn address(target: &str) -> anyhow::Result<SocketAddr> {
     let unreachable = || Unmet::NoAddress { target: target.to_owned() };

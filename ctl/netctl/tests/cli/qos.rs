@@ -366,8 +366,22 @@ fn a_sweep_raises_the_rate_until_the_path_gives_way() {
     let sent: Vec<_> = steps.iter().map(|step| step["sent"].as_u64()).collect();
     assert_eq!(sent, [Some(5), Some(10), Some(20)], "{document}");
     assert!(steps.iter().all(|step| step["lost"] == 0), "{document}");
+    assert_eq!((&steps[0]["pace"], &steps[0]["answers"]), (&json!("eco"), &json!("echo")));
+    // Where a busy machine makes a knee, it is one of the first two.
+    assert_eq!((&document["ended"], &steps[2]["is_knee"]), (&json!("complete"), &json!(false)));
     let complaint = sweep(&echo, &["--from", "9", "--to", "8"]).complaint(Exit::Usage);
     assert_has(&complaint, &["rates from 9 to 8 a second: they must rise"]);
     let silent = sweep(&Echo::start(1), &["--from", "50", "--to", "60", "--steps", "2"]);
     assert_has(&silent.complaint(Exit::Unreachable), &["nothing came back from"]);
+}
+
+#[test]
+fn a_sweep_of_a_path_that_always_loses_does_not_say_that_all_was_carried() {
+    let echo = Echo::start(10);
+    let target = echo.address.to_string();
+    let run = ["-o", "table", "qos", "sweep", &target, "--duration", "100ms", "--timeout", "200ms"];
+    let rates = ["--from", "500", "--to", "2000", "--steps", "3"];
+    let text = netctl(&[&run[..], &rates].concat()).text();
+    assert_has(&text, &["At the lowest rate, 500 probes a second, 10.0 % were lost already"]);
+    assert!(!text.contains("All of it was carried"), "{text}");
 }

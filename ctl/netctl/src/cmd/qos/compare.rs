@@ -8,6 +8,7 @@ use selat_qos::report::{Measurement, Test, read_raw};
 use serde_json::{Value, json};
 
 use super::grading::bandwidth;
+use super::rounded;
 use super::threshold::{Unmet, percent};
 use crate::duration;
 use crate::exit::Exit;
@@ -172,11 +173,6 @@ impl Tested {
             })
         })
     }
-}
-
-/// To nanoseconds of a millisecond, as the other figures are.
-fn rounded(value: Option<f64>) -> Option<f64> {
-    value.map(|value| (value * 1e6).round() / 1e6)
 }
 
 impl Report for Comparison {
