@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::csv::{CsvError, append_csv, check_csv};
 pub use self::detail::{Cost, Detail};
-pub use self::flow::{FAILURES, Flow};
+pub use self::flow::{BROKEN_OFF, FAILURES, Flow};
 pub use self::html::html;
 pub use self::http_detail::{ComparisonDetail, HttpDetail, Percentiles};
 pub use self::json::json;

@@ -27,6 +27,7 @@ mod sweep;
 mod tcp;
 mod threshold;
 mod udp;
+mod unanswered;
 
 use std::net::SocketAddr;
 use std::time::Duration;

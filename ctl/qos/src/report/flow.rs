@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::streams::BROKEN_OFF;
 pub(super) use self::streams::carry;
 use super::{Condition, Measurement, Series, Test};
 use crate::bulk::{BulkFigures, BulkRun};

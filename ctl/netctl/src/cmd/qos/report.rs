@@ -7,16 +7,15 @@ use selat_qos::grade::emodel::Codec;
 use selat_qos::grade::tiphon::Index;
 use selat_qos::grade::y1541::{Basis, Y1541};
 use selat_qos::grade::{Grades, Language, Profile};
-use selat_qos::report::{
-    self, COLUMNS, Condition, FAILURES, Measurement, Row, TOTAL_CLIENT, Test, verdict,
-};
+use selat_qos::report::{self, COLUMNS, Condition, Measurement, Row, TOTAL_CLIENT, Test, verdict};
 use serde_json::Value;
 
 use super::cost;
 use super::files::Files;
 use super::flows;
 use super::grading::Grading;
-use super::threshold::{Thresholds, Unmet};
+use super::threshold::Thresholds;
+use super::unanswered;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Grid, Output, Page, Records, Report, Tone, unit};
 
@@ -99,8 +98,8 @@ impl Results {
         files.write(&self.measurements, &self.profile, output.console)?;
         for measurement in &self.measurements {
             let total = measurement.total();
-            if total.received == 0 {
-                return Err(unanswered(measurement).into());
+            if let Some(unmet) = unanswered::why(measurement, &total) {
+                return Err(unmet.into());
             }
             thresholds.check(&total)?;
         }
@@ -155,16 +154,6 @@ impl Report for Results {
             records.push_object(&serde_json::to_value(row)?);
         }
         Ok(records)
-    }
-}
-
-/// Nothing came back, or nothing that was good.
-fn unanswered(measurement: &Measurement) -> Unmet {
-    let target = measurement.target.clone();
-    let failures = measurement.conditions.iter().find(|condition| condition.name == FAILURES);
-    match failures {
-        Some(failures) => Unmet::Failed { target, reason: failures.value.clone() },
-        None => Unmet::Silent { target },
     }
 }
 

@@ -81,7 +81,21 @@ pub(crate) enum Unmet {
         /// Why, with counts.
         reason: String,
     },
-    /// The second Ctrl-C.
+    /// The server was reached, and then nothing was answered.
+    #[error("nothing that was asked of {target} was answered")]
+    Unanswered {
+        /// What was asked.
+        target: String,
+    },
+    /// The streams broke off, and no probe beside them was answered.
+    #[error("no load could be carried with {target}: {reason}")]
+    Broken {
+        /// What was asked.
+        target: String,
+        /// Why, with counts.
+        reason: String,
+    },
+    /// The last Ctrl-C that there is.
     #[error("interrupted; nothing was kept")]
     Interrupted,
 }
@@ -93,7 +107,10 @@ impl Unmet {
             Self::NoAddress { .. } | Self::Refused { .. } | Self::Silent { .. } => {
                 Exit::Unreachable
             }
-            Self::Failed { .. } | Self::Interrupted => Exit::Failed,
+            Self::Failed { .. }
+            | Self::Unanswered { .. }
+            | Self::Broken { .. }
+            | Self::Interrupted => Exit::Failed,
         }
     }
 
@@ -108,6 +125,11 @@ impl Unmet {
                 "check that an echo or a STAMP reflector is there, and no filter on the way"
                     .to_owned(),
             ),
+            Self::Unanswered { .. } => Some(
+                "see with netctl status how the server fares, or wait longer with --timeout"
+                    .to_owned(),
+            ),
+            Self::Broken { .. } => Some("see with netctl status how the server fares".to_owned()),
             _ => None,
         }
     }
