@@ -33,6 +33,13 @@ fn losses_are_counted_and_a_threshold_that_is_missed_ends_with_4() {
 }
 
 #[test]
+fn every_threshold_that_is_missed_is_named() {
+    let ran = udp(&Echo::start(5), &["--max-loss", "10", "--max-latency", "1us"]);
+    assert_eq!(ran.exit, Exit::Missed);
+    assert_has(&ran.notes, &["loss is 20.000 %, above", "; latency is", "threshold of 0.001 ms"]);
+}
+
+#[test]
 fn results_for_programs_are_one_document_with_a_schema() {
     let echo = Echo::start(0);
     let target = echo.address.to_string();
@@ -299,6 +306,8 @@ fn requests_are_compared_by_errors_and_rate_and_a_threshold_needs_a_figure() {
     let failed = compare(&failing, "errors=5%");
     assert_eq!(failed.exit, Exit::Missed);
     assert_has(&failed.notes, &["errors changed by +100.000 %, more than the threshold of +5 %"]);
+    let both = compare(&failing, "errors=5%,p99=20ms");
+    assert_has(&both.notes, &["errors changed by", "; p99 changed by not measured any more"]);
     let silent = compare(&failing, "p99=20ms");
     assert_has(&silent.notes, &["p99 changed by not measured any more"]);
     for threshold in ["loss=1%", "throughput=10M", "rpm=100"] {

@@ -105,9 +105,14 @@ pub(super) fn run(args: &Args, output: &mut Output<'_, '_>) -> anyhow::Result<Ex
     let comparison = Comparison { tests: pairs.map(|(a, b)| Tested::of(a, b)).collect() };
     comparison.check(&args.threshold)?;
     output.show(&comparison)?;
-    let missed = comparison.tests.iter().flat_map(|tested| &tested.changes);
-    let missed = missed.filter_map(|change| exceeded(change, &args.threshold)).next();
-    missed.map_or(Ok(Exit::Success), |unmet| Err(unmet.into()))
+    let is_one = comparison.tests.len() == 1;
+    let missed = comparison.tests.iter().flat_map(|tested| {
+        let name = move || format!("{} {}", tested.test.heading(), tested.target);
+        let missed = tested.changes.iter().filter_map(|it| exceeded(it, &args.threshold));
+        missed.map(move |unmet| ((!is_one).then(name), unmet))
+    });
+    Unmet::all(missed.collect())?;
+    Ok(Exit::Success)
 }
 
 impl Comparison {

@@ -14,7 +14,7 @@ use super::cost;
 use super::files::Files;
 use super::flows;
 use super::grading::Grading;
-use super::threshold::Thresholds;
+use super::threshold::{Thresholds, Unmet};
 use super::unanswered;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Grid, Output, Page, Records, Report, Tone, unit};
@@ -60,8 +60,19 @@ impl Ending {
         codec: Codec,
         output: &mut Output<'_, '_>,
     ) -> anyhow::Result<Exit> {
+        self.conclude_also(measurements, codec, Vec::new(), output)
+    }
+
+    /// The same, where bounds of the command's own are `missed`, each with the test that it is of.
+    pub(super) fn conclude_also(
+        &self,
+        measurements: Vec<Measurement>,
+        codec: Codec,
+        missed: Vec<(Option<String>, Unmet)>,
+        output: &mut Output<'_, '_>,
+    ) -> anyhow::Result<Exit> {
         let results = Results::of(measurements, self.grading.profile(codec));
-        results.conclude(&self.files, &self.thresholds, output)
+        Results { missed, ..results }.conclude(&self.files, &self.thresholds, output)
     }
 }
 
@@ -71,17 +82,19 @@ pub(super) struct Results {
     profile: Profile,
     /// Whether this command measured them, or only shows them.
     is_own: bool,
+    /// Bounds that are exceeded, each with the test that it is of where that has to be named.
+    missed: Vec<(Option<String>, Unmet)>,
 }
 
 impl Results {
     /// Of what this command measured.
     pub(super) fn of(measurements: Vec<Measurement>, profile: Profile) -> Self {
-        Self { measurements, profile, is_own: true }
+        Self { measurements, profile, is_own: true, missed: Vec::new() }
     }
 
     /// Of what another command measured and kept.
     pub(super) fn kept(measurements: Vec<Measurement>, profile: Profile) -> Self {
-        Self { measurements, profile, is_own: false }
+        Self { measurements, profile, is_own: false, missed: Vec::new() }
     }
 
     /// Shows them, writes the files, and compares with the thresholds.
@@ -96,13 +109,17 @@ impl Results {
         }
         output.show(&self)?;
         files.write(&self.measurements, &self.profile, output.console)?;
+        let is_one = self.measurements.len() == 1;
         for measurement in &self.measurements {
             let total = measurement.total();
             if let Some(unmet) = unanswered::why(measurement, &total) {
                 return Err(unmet.into());
             }
-            thresholds.check(&total)?;
+            let name = || format!("{} {}", measurement.test.heading(), measurement.target);
+            let exceeded = thresholds.exceeded(&total);
+            self.missed.extend(exceeded.map(|unmet| ((!is_one).then(name), unmet)));
         }
+        Unmet::all(self.missed)?;
         Ok(Exit::Success)
     }
 

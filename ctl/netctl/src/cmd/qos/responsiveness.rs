@@ -112,10 +112,13 @@ pub(super) async fn run(
             }
         }
     }
-    let found: Vec<Option<f64>> = measurements.iter().filter_map(rpm).collect();
-    let exit = args.ending.conclude(measurements, Codec::default(), output)?;
-    found.into_iter().try_for_each(|rpm| slow(rpm, args.min_rpm))?;
-    Ok(exit)
+    let is_one = measurements.len() == 1;
+    let missed = measurements.iter().filter_map(|measurement| {
+        let name = format!("{} {}", measurement.test.heading(), measurement.target);
+        Some(((!is_one).then_some(name), slow(rpm(measurement)?, args.min_rpm)?))
+    });
+    let missed = missed.collect();
+    args.ending.conclude_also(measurements, Codec::default(), missed, output)
 }
 
 impl Direction {
@@ -129,14 +132,11 @@ fn rpm(measurement: &Measurement) -> Option<Option<f64>> {
     measurement.bulk_figures().map(|it| it.responsiveness.map(|found| found.rpm))
 }
 
-fn slow(rpm: Option<f64>, bound: Option<f64>) -> Result<(), Unmet> {
-    match (rpm, bound) {
-        (_, None) => Ok(()),
-        (Some(rpm), Some(bound)) if rpm >= bound => Ok(()),
-        (rpm, Some(bound)) => Err(Unmet::Fewer {
-            measure: "responsiveness",
-            measured: rpm.map_or("not measured".to_owned(), |rpm| format!("{rpm:.0} RPM")),
-            bound: format!("{bound} RPM"),
-        }),
-    }
+fn slow(rpm: Option<f64>, bound: Option<f64>) -> Option<Unmet> {
+    let bound = bound.filter(|bound| rpm.is_none_or(|rpm| rpm < *bound))?;
+    Some(Unmet::Fewer {
+        measure: "responsiveness",
+        measured: rpm.map_or("not measured".to_owned(), |rpm| format!("{rpm:.0} RPM")),
+        bound: format!("{bound} RPM"),
+    })
 }

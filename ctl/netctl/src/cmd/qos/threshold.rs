@@ -55,6 +55,12 @@ pub(crate) enum Unmet {
         /// By how much at most.
         bound: String,
     },
+    /// More than one of these, or of a test that has to be named.
+    #[error("{told}")]
+    Several {
+        /// Each as if it were alone.
+        told: String,
+    },
     /// The target has no address.
     #[error("cannot find the address of {target}")]
     NoAddress {
@@ -101,9 +107,31 @@ pub(crate) enum Unmet {
 }
 
 impl Unmet {
+    /// All of `missed`, told in one go; each with the test that it is of, where that has to be named.
+    ///
+    /// # Errors
+    /// There is one.
+    pub(super) fn all(missed: Vec<(Option<String>, Self)>) -> Result<(), Self> {
+        match <[_; 1]>::try_from(missed) {
+            Ok([(None, unmet)]) => Err(unmet),
+            Ok([(Some(test), unmet)]) => Err(Self::Several { told: format!("{test}: {unmet}") }),
+            Err(missed) if missed.is_empty() => Ok(()),
+            Err(missed) => {
+                let told = missed.into_iter().map(|(test, unmet)| match test {
+                    Some(test) => format!("{test}: {unmet}"),
+                    None => unmet.to_string(),
+                });
+                Err(Self::Several { told: told.collect::<Vec<_>>().join("; ") })
+            }
+        }
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Threshold { .. } | Self::Fewer { .. } | Self::Change { .. } => Exit::Missed,
+            Self::Threshold { .. }
+            | Self::Fewer { .. }
+            | Self::Change { .. }
+            | Self::Several { .. } => Exit::Missed,
             Self::NoAddress { .. } | Self::Refused { .. } | Self::Silent { .. } => {
                 Exit::Unreachable
             }
@@ -136,13 +164,17 @@ impl Unmet {
 }
 
 impl Thresholds {
-    /// The first bound that is exceeded.
-    pub(super) fn check(&self, analysis: &Analysis) -> Result<(), Unmet> {
+    /// Every bound that is exceeded.
+    pub(super) fn exceeded(&self, analysis: &Analysis) -> impl Iterator<Item = Unmet> {
         let latency_ms = analysis.latency.mean().map(ms);
         let bound_ms = |bound: Option<Duration>| bound.map(ms);
-        exceeded("loss", analysis.loss_pct, self.max_loss, "%")?;
-        exceeded("latency", latency_ms, bound_ms(self.max_latency), "ms")?;
-        exceeded("jitter", analysis.jitter.mean_ms, bound_ms(self.max_jitter), "ms")
+        [
+            exceeded("loss", analysis.loss_pct, self.max_loss, "%"),
+            exceeded("latency", latency_ms, bound_ms(self.max_latency), "ms"),
+            exceeded("jitter", analysis.jitter.mean_ms, bound_ms(self.max_jitter), "ms"),
+        ]
+        .into_iter()
+        .flatten()
     }
 }
 
@@ -151,20 +183,14 @@ fn exceeded(
     measured: Option<f64>,
     bound: Option<f64>,
     unit: &str,
-) -> Result<(), Unmet> {
-    match (measured, bound) {
-        (Some(measured), Some(bound)) if measured > bound => Err(Unmet::Threshold {
-            measure,
-            measured: format!("{measured:.3} {unit}"),
-            bound: format!("{bound} {unit}"),
-        }),
-        (None, Some(bound)) => Err(Unmet::Threshold {
-            measure,
-            measured: "not measured".to_owned(),
-            bound: format!("{bound} {unit}"),
-        }),
-        _ => Ok(()),
-    }
+) -> Option<Unmet> {
+    let bound = bound?;
+    let measured = match measured {
+        Some(measured) if measured > bound => format!("{measured:.3} {unit}"),
+        Some(_) => return None,
+        None => "not measured".to_owned(),
+    };
+    Some(Unmet::Threshold { measure, measured, bound: format!("{bound} {unit}") })
 }
 
 /// `5` or `5%`.
