@@ -116,6 +116,14 @@ impl Analysis {
     }
 }
 
+impl Analysis {
+    /// Takes `time` for the total time, and makes rates of it.
+    pub(crate) fn take_total_time(&mut self, time: Option<Duration>) {
+        let bps = |bytes: u64| Some(bytes as f64 * 8.0 / time?.as_secs_f64());
+        (self.duration, self.throughput_bps) = (time, self.bytes.and_then(bps));
+    }
+}
+
 /// A duration in milliseconds, the unit of every report.
 #[must_use]
 pub fn ms(duration: Duration) -> f64 {
