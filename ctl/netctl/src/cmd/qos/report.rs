@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use selat_qos::analysis::{Analysis, ms};
+use selat_qos::analysis::{Analysis, Pacing, ms};
 use selat_qos::grade::emodel::Codec;
-use selat_qos::grade::tiphon::Index;
+use selat_qos::grade::tiphon::{Index, Tiphon};
 use selat_qos::grade::y1541::{Basis, Y1541};
 use selat_qos::grade::{Grades, Language, Profile};
 use selat_qos::report::{self, COLUMNS, Condition, Measurement, Row, TOTAL_CLIENT, Test, verdict};
 use serde_json::Value;
 
+use super::calibrate;
 use super::cost;
 use super::files::Files;
 use super::flows;
@@ -80,21 +81,36 @@ impl Ending {
 pub(super) struct Results {
     measurements: Vec<Measurement>,
     profile: Profile,
-    /// Whether this command measured them, or only shows them.
-    is_own: bool,
+    kind: Kind,
     /// Bounds that are exceeded, each with the test that it is of where that has to be named.
     missed: Vec<(Option<String>, Unmet)>,
+}
+
+/// Where results come from, and what they are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// This command measured them.
+    Own,
+    /// This command measured the floor of this machine.
+    Floor,
+    /// Another command measured them.
+    Kept,
 }
 
 impl Results {
     /// Of what this command measured.
     pub(super) fn of(measurements: Vec<Measurement>, profile: Profile) -> Self {
-        Self { measurements, profile, is_own: true, missed: Vec::new() }
+        Self { measurements, profile, kind: Kind::Own, missed: Vec::new() }
+    }
+
+    /// Of this machine alone.
+    pub(super) fn floor(measurement: Measurement) -> Self {
+        Self { kind: Kind::Floor, ..Self::of(vec![measurement], Profile::default()) }
     }
 
     /// Of what another command measured and kept.
     pub(super) fn kept(measurements: Vec<Measurement>, profile: Profile) -> Self {
-        Self { measurements, profile, is_own: false, missed: Vec::new() }
+        Self { measurements, profile, kind: Kind::Kept, missed: Vec::new() }
     }
 
     /// Shows them, writes the files, and compares with the thresholds.
@@ -104,7 +120,7 @@ impl Results {
         thresholds: &Thresholds,
         output: &mut Output<'_, '_>,
     ) -> anyhow::Result<Exit> {
-        if self.is_own {
+        if self.kind != Kind::Kept {
             self.sign(&output.console.command_line);
         }
         output.show(&self)?;
@@ -145,6 +161,11 @@ impl Report for Results {
             let grades = measurement.grades(&total, &self.profile);
             page.line(title(measurement, &total));
             page.gap();
+            if self.kind == Kind::Floor {
+                calibrate::figures(measurement, page);
+                worth_knowing(measurement, page);
+                continue;
+            }
             if measurement.clients.len() > 1 {
                 page.grid(&clients(measurement.test, &measurement.rows(&self.profile)));
                 if let Some(fairness) = measurement.fairness() {
@@ -201,12 +222,13 @@ fn nouns(test: Test) -> &'static str {
 }
 
 /// The figures of all clients together, each with its grade.
-fn measures(total: &Analysis, grades: &Grades, language: Language) -> Grid {
+pub(super) fn measures(total: &Analysis, grades: &Grades, language: Language) -> Grid {
+    let is_graded = grades.tiphon != Tiphon::default();
     let mut grid = Grid::new(&[
         Column::Left("MEASURE"),
         Column::Right("VALUE"),
         Column::Left("DETAIL"),
-        Column::Left("TIPHON"),
+        Column::Left(if is_graded { "TIPHON" } else { "" }),
     ]);
     let tiphon = &grades.tiphon;
     let measure = |name, value, detail, grade| measure(name, value, detail, grade, language);
@@ -234,6 +256,9 @@ fn measures(total: &Analysis, grades: &Grades, language: Language) -> Grid {
             None => "answers that were overtaken".to_owned(),
         };
         grid.row(measure("reordered", unit::count(reordered), late, None));
+    }
+    if let Some(pacing) = total.pacing.as_ref().filter(|_| !is_graded) {
+        grid.row(measure("lateness", time(pacing.error.percentile(50.0)), late(pacing), None));
     }
     if let Some(voice) = grades.voice {
         let value = format!("MOS {:.2}", voice.mos);
@@ -311,6 +336,19 @@ fn latencies(total: &Analysis) -> String {
         figure("max", latency.max()),
     ]
     .join("  ")
+}
+
+/// How late probes left, beside the median.
+fn late(pacing: &Pacing) -> String {
+    let figure =
+        |time: Option<Duration>| time.map_or(unit::NONE.to_owned(), |it| format!("{:.3}", ms(it)));
+    format!(
+        "of probes that left  p50 {}  p99 {}  max {}; {} when the next was due",
+        figure(pacing.error.percentile(50.0)),
+        figure(pacing.error.percentile(99.0)),
+        figure(pacing.error.max()),
+        unit::count(pacing.late)
+    )
 }
 
 fn rfc3550(total: &Analysis) -> String {
