@@ -280,6 +280,10 @@ fn two_runs_are_compared_and_a_change_past_the_threshold_ends_with_4() {
     let document = netctl(&["-o", "json", "qos", "compare", &good, &bad]).json();
     let loss = &document["changes"][0];
     assert_eq!((&loss["measure"], &loss["change"]), (&json!("loss"), &json!(50.0)));
+    assert_eq!(loss["finding"], json!("worse"));
+    let csv = netctl(&["-o", "csv", "qos", "compare", &good, &bad]).text();
+    assert!(csv.lines().next().unwrap().ends_with(",low,high,finding"), "{csv}");
+    assert!(csv.lines().nth(1).unwrap().ends_with(",worse"), "{csv}");
     let complaint = compare(&[&good, &bad, "--threshold", "p42=1ms"]).complaint(Exit::Usage);
     assert_has(&complaint, &["is none of loss, errors, mean, p50, p95, p99, jitter, rate"]);
 }

@@ -31,8 +31,8 @@ requests answered; throughput, of streams both ways; rpm, of responsiveness. Los
 percentage points; of the others, a percentage is a share of what it was before.";
 
 /// The columns of a change, in JSON too.
-const COLUMNS: [&str; 9] =
-    ["test", "target", "measure", "unit", "before", "after", "change", "low", "high"];
+const COLUMNS: [&str; 10] =
+    ["test", "target", "measure", "unit", "before", "after", "change", "low", "high", "finding"];
 
 /// Compare two runs that --raw kept
 #[derive(Debug, clap::Args)]
@@ -175,6 +175,7 @@ impl Tested {
                 "change": rounded(change.difference),
                 "low": rounded(interval.map(|it| it.low)),
                 "high": rounded(interval.map(|it| it.high)),
+                "finding": change.finding().map(Finding::name),
             })
         })
     }
@@ -218,12 +219,14 @@ fn cells(change: &Change) -> [Cell; 6] {
     let shown = |value: Option<f64>| value.map_or(unit::NONE.to_owned(), |it| figure(measure, it));
     let signed = |value| signed(measure, value);
     let interval = |it: Interval| format!("{} to {}", signed(it.low), signed(it.high));
-    let finding = match change.finding() {
-        Some(Finding::Better) => Cell::toned("better", Tone::Good),
-        Some(Finding::Noise) => Cell::toned("noise", Tone::Faint),
-        Some(Finding::Worse) => Cell::toned("worse", Tone::Bad),
-        None => Cell::from(unit::NONE),
-    };
+    let finding = change.finding().map_or(Cell::from(unit::NONE), |finding| {
+        let tone = match finding {
+            Finding::Better => Tone::Good,
+            Finding::Noise => Tone::Faint,
+            Finding::Worse => Tone::Bad,
+        };
+        Cell::toned(finding.name(), tone)
+    });
     [
         measure.name().into(),
         shown(change.before).into(),
