@@ -39,6 +39,9 @@ where it is held up by the one before it. Ctrl-C ends the test early and shows w
 /// proxyd's HTTP listener, where nothing else is asked.
 const HTTP_TARGET: &str = "http://127.0.0.1:8080/";
 
+/// Probes or requests a second of each client, where nothing else is asked for.
+const RATE_PER_S: f64 = 20.0;
+
 /// Simulate many clients at once, over UDP and over HTTP
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -55,9 +58,9 @@ pub(crate) struct Args {
     /// Probes or requests of each client
     #[arg(long, value_name = "N", default_value = "20")]
     count: u32,
-    /// Probes or requests a second of each client
-    #[arg(long, value_name = "PER_S", default_value = "20")]
-    rate: f64,
+    /// Probes or requests a second of each client [default: 20]
+    #[arg(long, value_name = "PER_S")]
+    rate: Option<f64>,
     #[command(flatten)]
     spread: Spread,
     /// Begin one client after the other over this time, such as 10s
@@ -81,7 +84,8 @@ pub(super) async fn run(
     args.ending.files.check()?;
     let show = args.show.check(output.console)?;
     let clients = NonZeroU32::new(args.clients).unwrap_or(NonZeroU32::MIN);
-    let schedule = args.spread.schedule(args.count, args.rate)?.with_ramp_up(args.ramp_up)?;
+    let schedule = args.spread.schedule(args.count, args.rate, RATE_PER_S)?;
+    let schedule = schedule.with_ramp_up(args.ramp_up)?;
     let cancel = Cancel::default();
     let limit = global.timeout.unwrap_or(STEP_LIMIT);
     let requests = match args.http_target()? {

@@ -150,6 +150,10 @@ impl Args {
             (count, _) => count,
         };
         let Some(rate) = self.rate else {
+            if self.spread.is_burst() {
+                let count = count.unwrap_or(COUNT);
+                return Ok(Mode::Rate(self.spread.schedule(count, None, 0.0)?));
+            }
             if self.spread.is_given() {
                 return Err(
                     Misuse("--pattern says when requests are due, which takes --rate").into()
@@ -160,6 +164,6 @@ impl Args {
         // `as` saturates, and the schedule refuses more than it can keep.
         let in_time = self.duration.map(|time| (rate * time.as_secs_f64()).ceil().max(1.0) as u32);
         let count = count.unwrap_or(u32::MAX).min(in_time.unwrap_or(u32::MAX));
-        Ok(Mode::Rate(self.spread.schedule(count, rate)?))
+        Ok(Mode::Rate(self.spread.schedule(count, Some(rate), rate)?))
     }
 }

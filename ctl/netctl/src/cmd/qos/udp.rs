@@ -136,8 +136,7 @@ impl Args {
             }
             return Ok(Schedule::burst(self.count)?);
         }
-        let rate = self.voip.map_or(self.rate, |_| Some(Call::RATE_PER_S));
-        Ok(self.spread.schedule(self.count, rate.unwrap_or(RATE_PER_S))?)
+        self.spread.schedule(self.count, self.rate, RATE_PER_S)
     }
 }
 
