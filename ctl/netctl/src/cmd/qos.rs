@@ -32,7 +32,6 @@ mod unanswered;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Subcommand;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
@@ -112,9 +111,10 @@ fn rounded(value: Option<f64>) -> Option<f64> {
 }
 
 /// The address to send to.
-async fn address(target: &str) -> anyhow::Result<SocketAddr> {
-    let unreachable = || Unmet::NoAddress { target: target.to_owned() };
-    let found = timeout(LOOKUP_TIMEOUT, lookup_host(target)).await.map_err(|_| unreachable())?;
-    let mut addresses = found.with_context(unreachable)?;
-    Ok(addresses.next().ok_or_else(unreachable)?)
+async fn address(target: &str) -> Result<SocketAddr, Unmet> {
+    let unreachable = |reason: String| Unmet::NoAddress { target: target.to_owned(), reason };
+    let found = timeout(LOOKUP_TIMEOUT, lookup_host(target)).await;
+    let found = found.map_err(|_| unreachable(format!("no answer for {LOOKUP_TIMEOUT:?}")))?;
+    let mut addresses = found.map_err(|error| unreachable(error.to_string()))?;
+    addresses.next().ok_or_else(|| unreachable("it has none".to_owned()))
 }

@@ -142,6 +142,12 @@ fn a_port_where_nobody_listens_and_a_host_that_is_silent_end_with_3() {
 }
 
 #[test]
+fn a_host_without_an_address_ends_with_3() {
+    let complaint = netctl(&["qos", "udp", "nosuch.invalid:9000"]).complaint(Exit::Unreachable);
+    assert_has(&complaint, &["cannot find the address of nosuch.invalid:9000"]);
+}
+
+#[test]
 fn many_clients_have_a_row_each_over_udp_and_over_http() {
     let page: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nCache-Status: p; hit\r\n\r\nhello";
     let echo = Echo::start(0);

@@ -62,10 +62,12 @@ pub(crate) enum Unmet {
         told: String,
     },
     /// The target has no address.
-    #[error("cannot find the address of {target}")]
+    #[error("cannot find the address of {target}: {reason}")]
     NoAddress {
         /// As it was given.
         target: String,
+        /// What was found out.
+        reason: String,
     },
     /// The target's host says that nobody listens.
     #[error("nobody listens on UDP {target}")]
