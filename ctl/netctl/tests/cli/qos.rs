@@ -101,7 +101,7 @@ fn files_are_made_only_with_a_result_and_refused_before_anything_is_measured() {
     let page = format!("http://{nobody}/");
     let nobody = nobody.to_string();
     for option in options {
-        let file = path(option);
+        let file = path(&format!("{option}.prom"));
         for (run, exit) in [
             (["qos", "tcp", &url], Exit::Failed),
             (["qos", "responsiveness", &url], Exit::Failed),
