@@ -19,7 +19,7 @@ use crate::words::line;
 const EXAMPLES: &str = "\
 Examples:
   netctl menu
-  printf '2\\n/\\n3\\n\\nq\\n' | netctl menu     from a script: a page, a UDP test, the end
+  printf '2\\n/\\n3\\n\\nq\\n' | netctl menu     a page, a UDP test, the end
 
 Questions: 1 asks for host, HTTP port and UDP port; 2 for a path; 3 for the number of probes; 4 \
     for the number of clients; 5 for the lowest and the highest rate; 6 asks nothing; 7 asks for a \

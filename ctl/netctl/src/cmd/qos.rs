@@ -44,11 +44,11 @@ use crate::output::Output;
 
 const EXAMPLES: &str = "\
 Examples:
-  netctl qos udp                           through proxyd's relay on 127.0.0.1:9090
+  netctl qos udp                           through proxyd's relay
   netctl qos udp 127.0.0.1:9000            straight to websrvd, to compare
   netctl qos http http://127.0.0.1:8080/   what clients of the proxy get
-  netctl qos tcp                           how much the path carries, and how it feels
-  netctl qos clients 20                    20 clients at once, over UDP and over HTTP";
+  netctl qos tcp                           how much the path carries
+  netctl qos clients 20                    20 at once, over UDP and over HTTP";
 
 /// proxyd's UDP relay, where nothing else is asked.
 const UDP_TARGET: &str = "127.0.0.1:9090";

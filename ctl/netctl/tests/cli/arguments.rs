@@ -55,6 +55,37 @@ fn the_examples_of_the_help_are_command_lines_that_parse() {
     assert!(examples >= 25, "{examples}");
 }
 
+/// Clap breaks lines where the terminal ends: one that was broken before is broken twice.
+#[test]
+fn help_of_measurements_is_broken_by_the_terminal_alone() {
+    let mut paragraphs = 0;
+    for (words, command) in commands() {
+        if !["qos", "menu", "fetch"].contains(&words[0].as_str()) {
+            continue;
+        }
+        let after = command.get_after_help().unwrap().to_string();
+        for block in after.split("\n\n") {
+            if block.starts_with("Examples:") {
+                let longest = block.lines().map(|line| line.chars().count()).max();
+                assert!(longest <= Some(78), "{words:?}: {block}");
+            } else {
+                assert_eq!(block.lines().count(), 1, "{words:?}: {block}");
+                paragraphs += 1;
+            }
+        }
+    }
+    assert!(paragraphs >= 10, "{paragraphs}");
+}
+
+#[test]
+fn where_results_go_has_a_heading_of_its_own() {
+    let help = netctl(&["qos", "udp", "--help"]).text();
+    let (_, results) = help.split_once("\nResults:\n").unwrap();
+    let (results, _) = results.split_once("\nThresholds:\n").unwrap();
+    assert_has(results, &["--csv", "--report", "--raw", "--prometheus"]);
+    assert!(!results.contains("--profile"), "{results}");
+}
+
 #[test]
 fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
     let cases: &[(&[&str], &str)] = &[

@@ -356,7 +356,11 @@ fn a_floor_that_was_kept_is_told_beside_runs_that_are_made_alike() {
     let directory = tempfile::tempdir().unwrap();
     let kept = directory.path().join("state/floor.json").to_str().unwrap().to_owned();
     let run = |options: &[&str]| {
-        udp(&Echo::start(0), &[&["--floor", &kept][..], options].concat()).text()
+        let text = udp(&Echo::start(0), &[&["--floor", &kept][..], options].concat()).text();
+        // Longer than a line, and broken as paragraphs are.
+        let mut told = text.lines().filter(|line| line.contains("floor of this machine"));
+        assert!(told.all(|line| line.chars().count() <= 100), "{text}");
+        flowing(&text)
     };
     assert!(!run(&[]).contains("floor of this machine"));
     let calibrate = || netctl(&["qos", "calibrate", "--pace", "precise", "--floor", &kept]).notes;

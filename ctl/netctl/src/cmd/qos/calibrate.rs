@@ -19,12 +19,13 @@ use crate::output::{Output, Page};
 
 const EXAMPLES: &str = "\
 Examples:
-  netctl qos calibrate                    the floor under all that this machine measures
+  netctl qos calibrate                    the floor under all measurements
   netctl qos calibrate --pace precise     how well deadlines can be kept
   netctl qos udp --calibrate              the same, beside a measurement
 
-The floor is kept, and told beside the figures of later tests that are made alike on this machine,
-for 30 days. Latency, jitter and lateness that are no larger than here are this machine's, not the path's.";
+The floor of a whole run that this machine kept up with is kept, and told beside the figures of later tests that are made alike on this \
+    machine, for 30 days. Latency, jitter and lateness that are no larger than here are this \
+    machine's, not the path's.";
 
 /// Measure this machine: the floor under all other figures
 #[derive(Debug, clap::Args)]

@@ -28,13 +28,14 @@ use crate::output::Output;
 
 const EXAMPLES: &str = "\
 Examples:
-  netctl qos clients 20                                   over UDP, then over HTTP
-  netctl qos clients 200 --http http://127.0.0.1:8080/    over HTTP only
-  netctl qos clients 50 --udp 127.0.0.1:9090 --rate 50 --count 500 --csv qos_result.csv
+  netctl qos clients 20                                 over UDP, then HTTP
+  netctl qos clients 200 --http http://127.0.0.1:8080/  over HTTP only
+  netctl qos clients 50 --udp 127.0.0.1:9090 --count 500 --csv qos_result.csv
 
-Each UDP client has a socket of its own, each HTTP client a connection that it keeps; a response
-of status 400 or more counts as lost. The latency of a request counts from when it was due, also
-where it is held up by the one before it. Ctrl-C ends the test early and shows what was measured.";
+Each UDP client has a socket of its own, each HTTP client a connection that it keeps; a response \
+    of status 400 or more counts as lost. The latency of a request counts from when it was due, also \
+    where it is held up by the one before it. Ctrl-C ends the test early and shows what was \
+    measured.";
 
 /// proxyd's HTTP listener, where nothing else is asked.
 const HTTP_TARGET: &str = "http://127.0.0.1:8080/";

@@ -19,16 +19,17 @@ Examples:
   netctl qos udp --raw before.json        and again with --raw after.json
   netctl qos compare before.json after.json
   netctl qos compare before.json after.json --threshold loss=1%,p99=20ms
-  netctl qos compare before.json after.json --threshold errors=0%,p99=10%,rate=50     of qos http
-  netctl qos compare before.json after.json --threshold throughput=50M                of qos tcp
+  netctl qos compare a.json b.json --threshold errors=0%,rate=50  of qos http
+  netctl qos compare a.json b.json --threshold throughput=50M     of qos tcp
 
-A change is more than noise where the interval of 95 % around it (a block bootstrap of both runs)
-does not hold zero. With --threshold, ends with 4 where a measure got worse by more than was
-allowed, and by more than noise where there are samples enough to tell.
+A change is more than noise where the interval of 95 % around it (a block bootstrap of both \
+    runs) does not hold zero. With --threshold, ends with 4 where a measure got worse by more than \
+    was allowed, and by more than noise where there are samples enough to tell.
 
-Measures: mean, p50, p95, p99 (latency) and jitter of all tests; loss, but errors of requests; rate, of
-requests answered; throughput, of streams both ways; rpm, of responsiveness. Loss and errors are given in
-percentage points; of the others, a percentage is a share of what it was before.";
+Measures: mean, p50, p95, p99 (latency) and jitter of all tests; loss, but errors of requests; \
+    rate, of requests answered; throughput, of streams both ways; rpm, of responsiveness. Loss and \
+    errors are given in percentage points; of the others, a percentage is a share of what it was \
+    before.";
 
 /// The columns of a change, in JSON too.
 const COLUMNS: [&str; 10] =

@@ -16,6 +16,7 @@ use crate::output::unit;
 
 /// Where else the results go.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Results")]
 pub(super) struct Files {
     /// Append a row for each client and one for all to this file
     #[arg(long, value_name = "FILE")]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::termios::tcgetwinsize;
 use selat_qos::session::{Cancel, Progress, Snapshot};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
@@ -23,6 +24,9 @@ const REDRAW: Duration = Duration::from_millis(100);
 
 /// What the line says once the run is told to end.
 const ENDING: &str = "waits for the last replies; Ctrl-C again ends at once";
+
+/// Columns from which there is room for a bar that tells percents.
+const BAR_COLUMNS: u16 = 110;
 
 /// How a run is watched.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -229,7 +233,13 @@ fn bar(look: Look) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    match ProgressStyle::with_template(" {bar:30.cyan/dim} {msg}  {eta} to go") {
+    let columns = tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
+    // What does not fit is cut: a line that wraps cannot be redrawn.
+    let template = match columns {
+        BAR_COLUMNS.. => " {bar:30.cyan/dim} {wide_msg}  {eta} to go",
+        _ => " {bar:8.cyan/dim} {wide_msg}  {eta} to go",
+    };
+    match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }

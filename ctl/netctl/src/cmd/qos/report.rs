@@ -406,7 +406,7 @@ fn worth_knowing(measurement: &Measurement, page: &mut Page) {
     for condition in &measurement.conditions {
         let (name, value) = (condition.name.as_str(), condition.value.as_str());
         if !USUAL_CONDITIONS.contains(&name) && value != "complete" {
-            page.line(format!("{name}: {value}"));
+            page.paragraph(&format!("{name}: {value}"));
         }
     }
 }

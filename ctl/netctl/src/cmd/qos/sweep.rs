@@ -22,12 +22,13 @@ use crate::output::{Cell, Column, Grid, Output, Page, Records, Report, Tone, uni
 
 const EXAMPLES: &str = "\
 Examples:
-  netctl qos sweep                                       100 to 10,000 probes a second
-  netctl qos sweep 127.0.0.1:9000 --from 1000 --to 50000 --steps 10 --size 1200
+  netctl qos sweep                            100 to 10,000 probes a second
+  netctl qos sweep 127.0.0.1:9000 --from 1000 --to 50000 --steps 10
 
-A rate is carried where it loses at most 1 % more than the first and its 95th percentile of latency
-is at most three times that of the first, or 1 ms more. The sweep ends after the second rate in a
-row that is not. Ctrl-C ends it early and shows what was measured.";
+A rate is carried where it loses at most 1 % more than the first and its 95th percentile of \
+    latency is at most three times that of the first, or 1 ms more. The sweep ends after the second \
+    rate in a row that is not; one alone may be chance. Where this machine could not send evenly, \
+    that is said, and nothing of the path. Ctrl-C ends it early and shows what was measured.";
 
 /// Rates in a row that are not carried before a sweep ends.
 const FAILURES_MAX: usize = 2;
