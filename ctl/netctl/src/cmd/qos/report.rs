@@ -1,5 +1,7 @@
 //! What a measurement found: tables with units, and a sentence that says what it means.
 
+mod clients;
+
 use std::time::Duration;
 
 use selat_qos::analysis::{Analysis, Pacing, ms};
@@ -7,7 +9,7 @@ use selat_qos::grade::emodel::Codec;
 use selat_qos::grade::tiphon::{Index, Tiphon};
 use selat_qos::grade::y1541::{Basis, Y1541};
 use selat_qos::grade::{Grades, Language, Profile};
-use selat_qos::report::{self, COLUMNS, Condition, Measurement, Row, TOTAL_CLIENT, Test, verdict};
+use selat_qos::report::{self, COLUMNS, Condition, Measurement, Row, Test, verdict};
 use serde_json::Value;
 
 use super::calibrate;
@@ -167,7 +169,7 @@ impl Report for Results {
                 continue;
             }
             if measurement.clients.len() > 1 {
-                page.grid(&clients(measurement.test, &measurement.rows(&self.profile)));
+                page.grid(&clients::grid(measurement.test, &measurement.rows(&self.profile)));
                 if let Some(fairness) = measurement.fairness() {
                     page.line(format!("fairness (Jain, of throughput): {fairness:.3} of 1"));
                 }
@@ -356,49 +358,6 @@ fn rfc3550(total: &Analysis) -> String {
         Some(jitter) => format!("RFC 3550: {:.3} ms, at most {:.3}", jitter.last_ms, jitter.max_ms),
         None => String::new(),
     }
-}
-
-/// A row for each client, and the total.
-fn clients(test: Test, rows: &[Row]) -> Grid {
-    let mut columns = vec![
-        Column::Right("CLIENT"),
-        Column::Right("SENT"),
-        Column::Right("RECEIVED"),
-        Column::Right("LOSS"),
-        Column::Right("MEAN"),
-        Column::Right("P95"),
-        Column::Right("MAX"),
-        Column::Right("JITTER"),
-        Column::Right("THROUGHPUT"),
-    ];
-    if test == Test::Udp {
-        columns.push(Column::Right("MOS"));
-    }
-    let mut grid = Grid::new(&columns);
-    rows.iter().for_each(|row| grid.row(client(test, row)));
-    grid
-}
-
-fn client(test: Test, row: &Row) -> Vec<Cell> {
-    let is_total = row.client == TOTAL_CLIENT;
-    let tone = |tone| if is_total { Tone::Strong } else { tone };
-    let plain = |text: String| Cell::toned(text, tone(Tone::Plain));
-    let loss = if row.lost > 0 { Tone::Bad } else { tone(Tone::Plain) };
-    let mut cells = vec![
-        Cell::toned(&row.client, tone(Tone::Faint)),
-        plain(unit::count(row.sent)),
-        plain(unit::count(row.received)),
-        Cell::toned(row.loss_pct.map_or(unit::NONE.to_owned(), unit::percent), loss),
-        plain(figure_ms(row.latency_mean_ms)),
-        plain(figure_ms(row.latency_p95_ms)),
-        plain(figure_ms(row.latency_max_ms)),
-        plain(figure_ms(row.jitter_ms)),
-        plain(row.throughput_bps.map_or(unit::NONE.to_owned(), unit::bit_rate)),
-    ];
-    if test == Test::Udp {
-        cells.push(plain(row.mos.map_or(unit::NONE.to_owned(), |mos| format!("{mos:.2}"))));
-    }
-    cells
 }
 
 /// Conditions that change how the figures are to be read.
