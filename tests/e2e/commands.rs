@@ -29,6 +29,14 @@ fn status_without_daemons_says_what_was_tried_and_what_to_do() {
 }
 
 #[test]
+fn the_usage_shows_what_was_typed_and_not_what_the_environment_says() {
+    let ran = System::start().netctl.run(&["qos", "http"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("Usage: netctl qos http"), "{ran:?}");
+    assert!(!ran.stderr.contains("--websrvd") && !ran.stderr.contains("--proxyd"), "{ran:?}");
+}
+
+#[test]
 fn a_command_that_does_not_exist_is_a_usage_error() {
     assert_eq!(Netctl::new().run(&["dance"]).code, 2);
     assert_eq!(Netctl::new().run(&["cache", "ls", "--sort", "colour"]).code, 2);

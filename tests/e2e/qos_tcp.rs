@@ -168,6 +168,22 @@ fn interrupted(websrvd: &Daemon, netctl: &mut Command) -> Process {
 }
 
 #[test]
+fn a_run_that_is_interrupted_before_there_is_load_shows_the_idle_path() {
+    for test in ["tcp", "responsiveness"] {
+        let (websrvd, _proxyd, _site) = system();
+        let mut netctl = Command::new(binary("netctl"));
+        netctl.args(["-o", "json", "qos", test, &websrvd.url("/.well-known/nq")]);
+        let mut running = interrupted(&websrvd, netctl.args(["--idle", "1h"]));
+        assert_eq!(running.exit_status().code(), Some(0), "{}", running.stderr());
+        let document: Value = serde_json::from_str(&running.stdout()).unwrap();
+        let result = &document["results"][0];
+        assert!(number(&result["idle"], "count") >= 1.0, "{result}");
+        assert!(result["intervals"].as_array().unwrap().is_empty(), "{result}");
+        assert!(result["duration_s"].is_null() && result["responsiveness"].is_null(), "{result}");
+    }
+}
+
+#[test]
 fn what_ended_before_it_counted_is_not_measured_as_nothing() {
     let (websrvd, _proxyd, _site) = system();
     let mut netctl = Command::new(binary("netctl"));

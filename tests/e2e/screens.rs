@@ -1,5 +1,7 @@
 //! Live screens on a real terminal: what a person sees, presses and is left with.
 
+use std::time::Duration;
+
 use rustix::process::Signal;
 use selat_tests::{Daemon, Gate, Link, Netctl, Origin, Pattern, Reply, System, Terminal};
 use serde_json::Value;
@@ -90,9 +92,30 @@ fn a_line_tells_how_far_a_test_is_that_ends_after_a_time() {
     terminal.wait_until(|text| {
         [" sent, ", " answered, ", "░", "m to go"].iter().all(|part| text.contains(part))
     });
+    wait_for_an_answer(&terminal);
     terminal.signal(Signal::INT);
     assert!(terminal.wait().success());
     terminal.wait_for(&["ended: cancelled"]);
+}
+
+#[test]
+fn a_line_stays_one_line_on_a_narrow_terminal_and_says_how_to_end_at_once() {
+    let system = System::start();
+    let delay = Pattern { delay: Duration::from_millis(300), ..Pattern::default() };
+    let link = Link::start(system.proxyd.address("udp"), delay, delay);
+    let target = link.address().to_string();
+    let run = ["qos", "udp", &target, "--count", "100000", "--rate", "100"];
+    let mut terminal = system.netctl.on_terminal(&run, (80, 24));
+    let shown = terminal.wait_until(|text| text.contains(" answered, nothing lost"));
+    let line = shown.lines().find(|line| line.contains(" answered, ")).unwrap();
+    assert!(line.contains(" sent, ") && line.contains("to go"), "{shown}");
+    wait_for_an_answer(&terminal);
+    terminal.signal(Signal::INT);
+    terminal.wait_for(&["waits for the last replies; Ctrl-C again ends at once"]);
+    terminal.signal(Signal::INT);
+    assert!(terminal.wait().success());
+    let left = terminal.wait_for(&["throughput", "were not waited for", "ended: cancelled"]);
+    assert!(!left.contains("to go"), "{left}");
 }
 
 #[test]

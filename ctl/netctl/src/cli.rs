@@ -1,7 +1,9 @@
 //! The command line: what can be said, and what everything means when it is not said.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
+use clap::builder::Resettable;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use selat_proto::socket::Daemon;
 
@@ -143,4 +145,10 @@ pub(crate) enum Command {
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
+}
+
+/// What is wrong with `args` where the environment says nothing: an explanation shows what was typed and not
+/// what was set. `None` where only the environment is wrong.
+pub(crate) fn as_typed(args: &[OsString]) -> Option<clap::Error> {
+    command().mut_args(|arg| arg.env(Resettable::Reset)).try_get_matches_from(args).err()
 }

@@ -20,6 +20,18 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// Reads a time above zero that says its unit: a bound of milliseconds must not pass for seconds.
+///
+/// # Errors
+/// As [`parse`], and where there is a number alone.
+pub(crate) fn parse_with_unit(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    match text.parse::<f64>() {
+        Ok(_) => Err(format!("{text} of what? Write {text}ms or {text}s")),
+        Err(_) => parse(text),
+    }
+}
+
 /// One number with a fraction and a unit, or whole numbers with units as humantime reads them.
 fn fractional(text: &str) -> Result<Duration, String> {
     let seconds_of = |unit: &str| match unit.trim() {
@@ -61,6 +73,15 @@ mod tests {
         for (text, micros) in cases {
             assert_eq!(parse(text), Ok(Duration::from_micros(micros)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_bound_says_its_unit() {
+        assert_eq!(parse_with_unit("20ms"), Ok(Duration::from_millis(20)));
+        assert_eq!(parse_with_unit(" 1.5s "), Ok(Duration::from_millis(1_500)));
+        let refused = parse_with_unit("20").unwrap_err();
+        assert_eq!(refused, "20 of what? Write 20ms or 20s");
+        assert!(parse_with_unit("soon").is_err());
     }
 
     #[test]

@@ -41,9 +41,9 @@ where
 {
     let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
     console.command_line = words::line(args.iter().map(|word| word.to_string_lossy()));
-    match Cli::try_parse_from(args) {
+    match Cli::try_parse_from(&args) {
         Ok(cli) => finish(cmd::execute(cli, console), console),
-        Err(refused) => explain(&refused, console),
+        Err(refused) => explain(&cli::as_typed(&args).unwrap_or(refused), console),
     }
 }
 

@@ -35,13 +35,14 @@ pub struct Analysis {
     pub lost: u64,
     /// `lost` / `sent` × 100; `None` when nothing was sent.
     pub loss_pct: Option<f64>,
-    /// Answers after the first to the same probe; `None` over connections, where each comes once.
+    /// Answers after the first to the same probe; `None` where none came, and over connections, where each
+    /// comes once.
     pub duplicates: Option<u64>,
     /// On which way they were lost; `None` where no reflector counts. Of several clients, the sum of
     /// those whose reflector does; the losses of the others are unknown.
     pub loss_direction: Option<LossDirection>,
-    /// Answers that came after one with a higher number (RFC 4737 §3.3, Type-P-Reordered); `None` over
-    /// connections, among which answers have no order to lose.
+    /// Answers that came after one with a higher number (RFC 4737 §3.3, Type-P-Reordered); `None` where none
+    /// came, and over connections, among which answers have no order to lose.
     pub reordered: Option<u64>,
     /// How far these came late.
     pub reordering: Reordering,
@@ -85,6 +86,7 @@ impl Analysis {
         let received = all().filter(|sample| !sample.is_lost()).count() as u64;
         let bytes = all().map(|sample| sample.bytes).sum();
         let counted = |count: u64| (sent > 0).then_some(count);
+        let answered = |count: u64| (received > 0).then_some(count);
         let duration = total_time(all());
         let bps = |bytes: f64| duration.map(|duration| bytes * 8.0 / duration.as_secs_f64());
         let loss_direction = loss_direction(clients, sent - received);
@@ -96,9 +98,9 @@ impl Analysis {
             received,
             lost: sent - received,
             loss_pct: ratio((sent - received) * 100, sent),
-            duplicates: counted(all().map(|sample| u64::from(sample.duplicates)).sum()),
+            duplicates: answered(all().map(|sample| u64::from(sample.duplicates)).sum()),
             loss_direction,
-            reordered: counted(reordering.reordered()),
+            reordered: answered(reordering.reordered()),
             reordering,
             bytes: counted(bytes),
             duration,
@@ -113,6 +115,14 @@ impl Analysis {
             loss_runs: clients.iter().map(|samples| LossRuns::of(samples)).sum(),
             pacing: Pacing::of(clients),
         }
+    }
+}
+
+impl Analysis {
+    /// Takes `time` for the total time, and makes rates of it.
+    pub(crate) fn take_total_time(&mut self, time: Option<Duration>) {
+        let bps = |bytes: u64| Some(bytes as f64 * 8.0 / time?.as_secs_f64());
+        (self.duration, self.throughput_bps) = (time, self.bytes.and_then(bps));
     }
 }
 

@@ -133,6 +133,18 @@ pub enum Finding {
     Worse,
 }
 
+impl Finding {
+    /// As JSON and tables have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Better => "better",
+            Self::Noise => "noise",
+            Self::Worse => "worse",
+        }
+    }
+}
+
 impl Change {
     /// What it is worth; `None` where there is no interval to tell by.
     #[must_use]

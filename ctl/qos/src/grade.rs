@@ -44,7 +44,7 @@ pub enum Language {
 }
 
 /// The grades of one run.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Grades {
     /// Voice quality; `None` when no latency was measured.
     pub voice: Option<Voice>,

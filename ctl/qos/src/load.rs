@@ -17,6 +17,7 @@ mod spec;
 mod worker;
 
 pub use self::exchange::{Exchange, Failure, Outcome};
+pub(crate) use self::figures::total_time;
 pub use self::figures::{Comparison, LATE, LoadFigures, VerdictFigures};
 pub use self::run::{LoadRun, run};
 pub use self::spec::{Aim, CONCURRENCY_MAX, DURATION_MAX, LoadError, LoadSpec, Mode};

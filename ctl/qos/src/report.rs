@@ -6,6 +6,7 @@ mod flow;
 mod html;
 mod http_detail;
 mod json;
+mod made;
 mod prometheus;
 mod raw;
 mod row;
@@ -19,10 +20,11 @@ use serde::{Deserialize, Serialize};
 
 pub use self::csv::{CsvError, append_csv, check_csv};
 pub use self::detail::{Cost, Detail};
-pub use self::flow::{FAILURES, Flow};
+pub use self::flow::{BROKEN_OFF, FAILURES, Flow};
 pub use self::html::html;
 pub use self::http_detail::{ComparisonDetail, HttpDetail, Percentiles};
 pub use self::json::json;
+pub use self::made::Made;
 pub use self::prometheus::{PrometheusError, prometheus, write_prometheus};
 pub(crate) use self::raw::RawSample;
 pub use self::raw::{Kept, RawError, read_raw, write_raw};
@@ -32,6 +34,7 @@ pub use self::verdict::verdict;
 use crate::analysis::{Analysis, Reordering};
 use crate::compare::{Change, compare};
 use crate::grade::{Grades, Profile};
+use crate::load::total_time;
 use crate::sample::Sample;
 use crate::session::{Ended, Pace, Peer, Run, UdpSpec};
 
@@ -177,10 +180,25 @@ impl Measurement {
         let clients: Vec<&[Sample]> =
             self.clients.iter().map(|series| series.samples.as_slice()).collect();
         let mut total = self.known(Analysis::of_all(&clients));
-        if let Some(Flow::Tcp(run)) = &self.flow {
-            flow::carry(run, &mut total);
+        match &self.flow {
+            Some(Flow::Tcp(run)) => flow::carry(run, &mut total),
+            Some(Flow::Http(run)) => {
+                total.take_total_time(total_time(run.clients.iter().flatten()))
+            }
+            None => {}
         }
         total
+    }
+
+    /// The figures of each client.
+    fn each(&self) -> Vec<Analysis> {
+        let figures = |series: &Series| self.known(Analysis::of(&series.samples));
+        let mut each: Vec<Analysis> = self.clients.iter().map(figures).collect();
+        if let Some(Flow::Http(run)) = &self.flow {
+            let times = flow::times(run, self.is_by_verdict());
+            each.iter_mut().zip(times).for_each(|(figures, time)| figures.take_total_time(time));
+        }
+        each
     }
 
     /// `figures` without what datagrams alone have. The samples of a flow begin when they were due: how late
@@ -203,10 +221,9 @@ impl Measurement {
     /// or where nobody got anything.
     #[must_use]
     pub fn fairness(&self) -> Option<f64> {
-        let sent = self.clients.iter().filter(|series| !series.samples.is_empty());
-        let throughputs: Vec<f64> = sent
-            .map(|series| Analysis::of(&series.samples).throughput_bps.unwrap_or(0.0))
-            .collect();
+        let sent = self.each().into_iter().filter(|figures| figures.sent > 0);
+        let throughputs: Vec<f64> =
+            sent.map(|figures| figures.throughput_bps.unwrap_or(0.0)).collect();
         let (sum, squares) =
             throughputs.iter().fold((0.0, 0.0), |(sum, squares), x| (sum + x, squares + x * x));
         let is_comparison = throughputs.len() > 1 && squares > 0.0 && !self.is_by_verdict();
@@ -233,10 +250,9 @@ impl Measurement {
         };
         let mut rows = Vec::with_capacity(self.clients.len() + 1);
         if self.clients.len() > 1 {
-            let each = self.clients.iter();
-            rows.extend(
-                each.map(|series| row(&series.client, &self.known(Analysis::of(&series.samples)))),
-            );
+            let each = self.each();
+            let each = self.clients.iter().zip(&each);
+            rows.extend(each.map(|(series, figures)| row(&series.client, figures)));
         }
         let mut total = row(TOTAL_CLIENT, &self.total());
         total.detail.fairness = self.fairness();
@@ -270,10 +286,10 @@ fn udp_conditions(spec: &UdpSpec, run: &Run) -> Vec<Condition> {
         Condition::new("pattern", spec.schedule().describe()),
         Condition::new("size", format!("{} B of UDP payload", spec.size())),
         Condition::new("timeout", format!("{:?} after the last probe", spec.timeout())),
-        Condition::new("pace", pace),
-        Condition::new("receive times", stamps(run)),
-        Condition::new("answers", peers(run)),
-        Condition::new("ended", ending(run.ended)),
+        Condition::new(made::PACE, pace),
+        Condition::new(made::STAMPS, stamps(run)),
+        Condition::new(made::ANSWERS, peers(run)),
+        Condition::new(made::ENDED, ending(run.ended)),
     ];
     conditions.extend(anomalies(run));
     conditions.extend(limit(spec, run));
@@ -347,8 +363,9 @@ fn ending(ended: Ended) -> &'static str {
 fn anomalies(run: &Run) -> impl Iterator<Item = Condition> {
     let sum =
         |counter: fn(&crate::session::ClientRun) -> u64| run.clients.iter().map(counter).sum();
-    let counters: [(&str, u64); 7] = [
+    let counters: [(&str, u64); 8] = [
         ("probes not sent", sum(|client| client.unsent)),
+        ("probes whose answers were not waited for", sum(|client| client.unawaited)),
         ("port unreachable (ICMP)", sum(|client| client.refused)),
         ("host or network unreachable (ICMP)", sum(|client| client.unreachable)),
         ("datagrams that answer no probe", sum(|client| client.foreign)),

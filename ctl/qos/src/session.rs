@@ -139,6 +139,18 @@ pub struct ClientRun {
     /// Datagrams that reached this host and were dropped because the socket's buffer was full: not
     /// lost on the path. `None` where the kernel does not say.
     pub overruns: Option<u64>,
+    /// Probes at the end of a run that was cut off whose answers nobody waited for; they are not among the
+    /// samples.
+    pub unawaited: u64,
+}
+
+impl ClientRun {
+    /// Leaves out what was sent after the last probe that was answered: it may be on its way.
+    fn leave_unawaited(&mut self) {
+        let known = self.samples.iter().rposition(|sample| !sample.is_lost());
+        let unawaited = self.samples.split_off(known.map_or(0, |last| last + 1));
+        self.unawaited = unawaited.len() as u64;
+    }
 }
 
 impl Run {
@@ -176,13 +188,18 @@ pub fn run(spec: &UdpSpec, progress: &Progress, cancel: &Cancel) -> Result<Run, 
         .iter()
         .zip(received.inboxes)
         .map(|(client, inbox)| inbox.close(client, spec.timeout()));
+    let mut closed: Vec<ClientRun> = closed.collect();
+    // Where nothing at all was answered, waiting would have told no more.
+    if cancel.is_cut_off() && closed.iter().flat_map(|it| &it.samples).any(|it| !it.is_lost()) {
+        closed.iter_mut().for_each(ClientRun::leave_unawaited);
+    }
     Ok(Run {
         target: spec.target(),
         started_at,
         ended,
         clock_steps: received.clock_steps,
         sender_busy: live.sender_busy(),
-        clients: closed.collect(),
+        clients: closed,
     })
 }
 

@@ -1,5 +1,5 @@
 //! Pure: how much a path takes. Runs at rising rates, and the knee: the last rate that it carried as
-//! it carried the first.
+//! it carried the first, before two in a row that it did not.
 
 use std::time::Duration;
 
@@ -80,27 +80,66 @@ pub fn carried(first: &Analysis, step: &Analysis) -> Carried {
     let is_behind = behind
         .zip(step.duration)
         .is_some_and(|(behind, duration)| behind > duration.mul_f64(BEHIND_MAX));
+    // Bursts of what is late are no even rate: what they lose, the path need not lose.
+    let is_uneven = step.pacing.as_ref().is_some_and(|pacing| pacing.fell_behind().is_some());
     let loss = |run: &Analysis| run.loss_pct.unwrap_or(100.0);
     let p95 = |run: &Analysis| run.latency.percentile(95.0);
     let is_queueing = p95(first).zip(p95(step)).is_some_and(|(first, step)| {
         step > first.mul_f64(LATENCY_FACTOR) && step > first + LATENCY_MORE
     });
-    if loss(step) > loss(first) + LOSS_MORE_PCT {
-        Carried::Lossy
-    } else if is_queueing {
-        Carried::Queueing
-    } else if is_behind {
-        Carried::NotSent
-    } else {
-        Carried::Well
+    let is_lossy = loss(step) > loss(first) + LOSS_MORE_PCT;
+    match (is_lossy, is_queueing) {
+        (false, false) if is_behind => Carried::NotSent,
+        (false, false) => Carried::Well,
+        _ if is_behind || is_uneven => Carried::NotSent,
+        (true, _) => Carried::Lossy,
+        (false, true) => Carried::Queueing,
     }
 }
 
-/// The place of the last of the runs, in order of their rates, before the path first gave way;
-/// `None` where there is none.
+/// What a sweep found; places are those of runs in order of their rates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The highest rate was carried.
+    All,
+    /// The last run that was carried before the path gave way.
+    Knee(usize),
+    /// This machine could not send as fast as this run was to: of the path nothing is known.
+    Sender(usize),
+    /// The last run alone was not carried, and none tells whether that was chance.
+    Unsure(usize),
+}
+
+impl Found {
+    /// As JSON has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all_carried",
+            Self::Knee(_) => "knee",
+            Self::Sender(_) => "sender_limit",
+            Self::Unsure(_) => "unsure",
+        }
+    }
+}
+
+/// What `runs` come to: a single one that was not carried may be chance, two in a row are not.
 #[must_use]
-pub fn knee(runs: &[Carried]) -> Option<usize> {
-    runs.iter().position(|run| *run != Carried::Well).unwrap_or(runs.len()).checked_sub(1)
+pub fn found(runs: &[Carried]) -> Found {
+    let failed = |run: &Carried| *run != Carried::Well;
+    let twice = runs.windows(2).position(|pair| pair.iter().all(failed));
+    let last = runs.len().saturating_sub(1);
+    let from = match twice {
+        Some(first) => first,
+        None if runs.last().is_some_and(failed) => last,
+        None => return Found::All,
+    };
+    let unsent = |run: &Carried| *run == Carried::NotSent;
+    match (runs[from..].iter().position(unsent), twice, from.checked_sub(1)) {
+        (Some(after), ..) => Found::Sender(from + after),
+        (None, Some(_), Some(before)) => Found::Knee(before),
+        (None, ..) => Found::Unsure(from),
+    }
 }
 
 #[cfg(test)]
@@ -150,6 +189,9 @@ mod tests {
             (run(|_| None, on_time), Carried::Lossy),
             (run(|_| Some(500), Duration::from_millis(15)), Carried::Well),
             (run(|_| Some(500), Duration::from_millis(60)), Carried::NotSent),
+            // What this machine sent in bursts tells nothing of the path.
+            (run(|_| None, Duration::from_millis(15)), Carried::NotSent),
+            (run(|_| Some(5_000), Duration::from_millis(15)), Carried::NotSent),
         ];
         for (step, expected) in cases {
             assert_eq!(carried(&first, &step), expected);
@@ -157,10 +199,21 @@ mod tests {
     }
 
     #[test]
-    fn the_knee_is_before_the_path_first_gives_way() {
-        use Carried::{Lossy, Queueing, Well};
-        assert_eq!(knee(&[Well, Well, Queueing, Well, Lossy]), Some(1));
-        assert_eq!(knee(&[Well, Well]), Some(1));
-        assert_eq!((knee(&[Lossy, Well]), knee(&[])), (None, None));
+    fn the_knee_is_before_two_in_a_row_that_the_path_did_not_carry() {
+        use Carried::{Lossy, NotSent, Queueing, Well};
+        let cases: [(&[Carried], Found); 9] = [
+            (&[], Found::All),
+            (&[Well, Well], Found::All),
+            (&[Well, Lossy, Well], Found::All),
+            (&[Well, Well, Lossy, Queueing], Found::Knee(1)),
+            (&[Well, Queueing, Well, Lossy, Lossy], Found::Knee(2)),
+            (&[Well, Well, Lossy], Found::Unsure(2)),
+            (&[Well, Well, NotSent], Found::Sender(2)),
+            (&[Well, Lossy, NotSent], Found::Sender(2)),
+            (&[NotSent, NotSent], Found::Sender(0)),
+        ];
+        for (runs, expected) in cases {
+            assert_eq!(found(runs), expected, "{runs:?}");
+        }
     }
 }

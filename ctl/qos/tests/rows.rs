@@ -66,7 +66,7 @@ fn what_was_not_measured_is_blank_in_csv_and_null_in_json() {
     let rows = rows(&[&[lost(0)]]);
     append_csv(&path, &rows).unwrap();
     let text = fs::read_to_string(&path).unwrap();
-    assert!(text.ends_with(",all,1,0,1,100.0,0,0,0,,,,,,,,,,,,,1.0\n"), "{text}");
+    assert!(text.ends_with(",all,1,0,1,100.0,,,0,,,,,,,,,,,,,1.0\n"), "{text}");
     let document: serde_json::Value = serde_json::from_str(&json(&rows).unwrap()).unwrap();
     let result = &document["results"][0];
     assert!(result["latency_p50_ms"].is_null() && result["mos"].is_null());

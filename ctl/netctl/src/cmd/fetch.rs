@@ -24,15 +24,16 @@ use crate::output::{Format, Output};
 
 const EXAMPLES: &str = "\
 Examples:
-  netctl fetch http://127.0.0.1:8080/              headers, body, cache verdict, phases
-  netctl fetch --repeat 5 http://127.0.0.1:8080/   a line each: a MISS, then HITs
+  netctl fetch http://127.0.0.1:8080/              headers, body, phases
+  netctl fetch --repeat 5 http://127.0.0.1:8080/   a line each: MISS, then HIT
   netctl fetch -O logo.png http://127.0.0.1:8080/logo.png
   netctl fetch -O - http://127.0.0.1:8080/a.json | jq .
   netctl fetch -H 'Cache-Control: no-cache' --no-body http://127.0.0.1:8080/
 
-Phases: dns (looking up the host), connect (TCP, and TLS for https), request (until its last byte left), first byte
-(waiting for the response), body (from its first byte to its last). HTTP/1.1, a new connection
-for each request. A body is shown up to 64 KiB, and only if it is text; -O keeps all of any.";
+Phases: dns (looking up the host), connect (TCP, and TLS for https), request (until its last \
+    byte left), first byte (waiting for the response), body (from its first byte to its last). \
+    HTTP/1.1, a new connection for each request. A body is shown up to 64 KiB, and only if it is \
+    text; -O keeps all of any.";
 
 /// How long each step of a request may take, where nothing else is asked.
 pub(crate) const STEP_LIMIT: Duration = Duration::from_secs(30);

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use self::ask::{Question, ask, choose};
+use self::ask::{Left, Question, ask, choose};
 use crate::cli::Cli;
 use crate::console::Console;
 use crate::exit::Exit;
@@ -19,12 +19,12 @@ use crate::words::line;
 const EXAMPLES: &str = "\
 Examples:
   netctl menu
-  printf '2\\n/\\n3\\n\\nq\\n' | netctl menu     from a script: a page, a UDP test, the end
+  printf '2\\n/\\n3\\n\\nq\\n' | netctl menu     a page, a UDP test, the end
 
-Questions: 1 asks for host, HTTP port and UDP port; 2 for a path; 3 for the number of probes; 4
-for the number of clients; 5 for the lowest and the highest rate; 6 asks nothing; 7 asks for a file
-that --raw wrote; 8 for two of them; 9 for the number of requests and their rate; 10 for throughput or responsiveness, and for
-how long. An empty answer takes what is proposed.";
+Questions: 1 asks for host, HTTP port and UDP port; 2 for a path; 3 for the number of probes; 4 \
+    for the number of clients; 5 for the lowest and the highest rate; 6 asks nothing; 7 asks for a \
+    file that --raw wrote; 8 for two of them; 9 for the number of requests and their rate; 10 for \
+    throughput or responsiveness, and for how long. An empty answer takes what is proposed, q leaves the question.";
 /// What websrvd measures below, where its configuration is as the examples have it.
 const MEASURED_PATH: &str = "/.well-known/nq";
 
@@ -121,28 +121,46 @@ pub(crate) async fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Resul
     loop {
         let (host, http, udp) = (&proxy.host, proxy.http_port, proxy.udp_port);
         console.print(&format!("\nThe proxy is {host}, HTTP on {http}, UDP on {udp}.\n"))?;
-        let command = match choose(console)? {
-            Choice::Quit => return Ok(Exit::Success),
-            Choice::Proxy => {
-                proxy = set_proxy(&proxy, console)?;
-                continue;
-            }
-            Choice::Fetch => fetch(&proxy, console)?,
-            Choice::Udp => udp_test(&proxy, args, console)?,
-            Choice::Clients => clients(&proxy, args, console)?,
-            Choice::Http => requests(&proxy, console)?,
-            Choice::Tcp => streams(&proxy, args, console)?,
-            Choice::Sweep => sweep(&proxy, console)?,
-            Choice::Calibrate => words(&["qos", "calibrate"]),
-            Choice::Report => words(&["qos", "report", &ask_file("Run", "monday.json", console)?]),
-            Choice::Compare => {
-                let before = ask_file("Before", "before.json", console)?;
-                let after = ask_file("After", "after.json", console)?;
-                words(&["qos", "compare", &before, &after])
-            }
-        };
-        perform(&command, console).await?;
+        let choice = choose(console)?;
+        if choice == Choice::Quit {
+            return Ok(Exit::Success);
+        }
+        match command(choice, &mut proxy, args, console) {
+            Ok(Some(command)) => perform(&command, console).await?,
+            Ok(None) => {}
+            Err(error) if error.is::<Left>() => {}
+            Err(error) => return Err(error),
+        }
     }
+}
+
+/// Asks what `choice` needs to know; what is to be done then, if anything.
+fn command(
+    choice: Choice,
+    proxy: &mut Proxy,
+    args: &Args,
+    console: &mut Console<'_>,
+) -> anyhow::Result<Option<Vec<String>>> {
+    Ok(Some(match choice {
+        Choice::Quit => return Ok(None),
+        Choice::Proxy => {
+            *proxy = set_proxy(proxy, console)?;
+            return Ok(None);
+        }
+        Choice::Fetch => fetch(proxy, console)?,
+        Choice::Udp => udp_test(proxy, args, console)?,
+        Choice::Clients => clients(proxy, args, console)?,
+        Choice::Http => requests(proxy, args, console)?,
+        Choice::Tcp => streams(proxy, args, console)?,
+        Choice::Sweep => sweep(proxy, console)?,
+        Choice::Calibrate => words(&["qos", "calibrate"]),
+        Choice::Report => words(&["qos", "report", &ask_file("Run", "monday.json", console)?]),
+        Choice::Compare => {
+            let before = ask_file("Before", "before.json", console)?;
+            let after = ask_file("After", "after.json", console)?;
+            words(&["qos", "compare", &before, &after])
+        }
+    }))
 }
 
 /// Shows a command line and does what it says; what goes wrong does not end the menu.
@@ -190,12 +208,13 @@ fn clients(proxy: &Proxy, args: &Args, console: &mut Console<'_>) -> anyhow::Res
     Ok(words(&["qos", "clients", &clients, "--udp", &udp, "--http", &url, "--csv", &csv]))
 }
 
-fn requests(proxy: &Proxy, console: &mut Console<'_>) -> anyhow::Result<Vec<String>> {
+fn requests(proxy: &Proxy, args: &Args, console: &mut Console<'_>) -> anyhow::Result<Vec<String>> {
     let count = ask_number("Requests", 200_u32, console)?.to_string();
     let rate = ask_number("Requests a second", 50_u32, console)?.to_string();
     let url = format!("http://{}/", proxy.authority(proxy.http_port));
+    let csv = args.csv.to_string_lossy();
     let run = ["qos", "http", &url, "--count", &count, "--rate", &rate, "--compare-cache"];
-    Ok(words(&run))
+    Ok(words(&[&run[..], &["--csv", &csv]].concat()))
 }
 
 fn streams(proxy: &Proxy, args: &Args, console: &mut Console<'_>) -> anyhow::Result<Vec<String>> {

@@ -27,11 +27,11 @@ mod sweep;
 mod tcp;
 mod threshold;
 mod udp;
+mod unanswered;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Subcommand;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
@@ -44,11 +44,11 @@ use crate::output::Output;
 
 const EXAMPLES: &str = "\
 Examples:
-  netctl qos udp                           through proxyd's relay on 127.0.0.1:9090
+  netctl qos udp                           through proxyd's relay
   netctl qos udp 127.0.0.1:9000            straight to websrvd, to compare
   netctl qos http http://127.0.0.1:8080/   what clients of the proxy get
-  netctl qos tcp                           how much the path carries, and how it feels
-  netctl qos clients 20                    20 clients at once, over UDP and over HTTP";
+  netctl qos tcp                           how much the path carries
+  netctl qos clients 20                    20 at once, over UDP and over HTTP";
 
 /// proxyd's UDP relay, where nothing else is asked.
 const UDP_TARGET: &str = "127.0.0.1:9090";
@@ -105,10 +105,16 @@ fn host_port(text: &str) -> Result<String, String> {
     }
 }
 
+/// To nanoseconds of a millisecond, as the rows of results are.
+fn rounded(value: Option<f64>) -> Option<f64> {
+    value.map(|value| (value * 1e6).round() / 1e6)
+}
+
 /// The address to send to.
-async fn address(target: &str) -> anyhow::Result<SocketAddr> {
-    let unreachable = || Unmet::NoAddress { target: target.to_owned() };
-    let found = timeout(LOOKUP_TIMEOUT, lookup_host(target)).await.map_err(|_| unreachable())?;
-    let mut addresses = found.with_context(unreachable)?;
-    Ok(addresses.next().ok_or_else(unreachable)?)
+async fn address(target: &str) -> Result<SocketAddr, Unmet> {
+    let unreachable = |reason: String| Unmet::NoAddress { target: target.to_owned(), reason };
+    let found = timeout(LOOKUP_TIMEOUT, lookup_host(target)).await;
+    let found = found.map_err(|_| unreachable(format!("no answer for {LOOKUP_TIMEOUT:?}")))?;
+    let mut addresses = found.map_err(|error| unreachable(error.to_string()))?;
+    addresses.next().ok_or_else(|| unreachable("it has none".to_owned()))
 }

@@ -55,9 +55,40 @@ fn the_examples_of_the_help_are_command_lines_that_parse() {
     assert!(examples >= 25, "{examples}");
 }
 
+/// Clap breaks lines where the terminal ends: one that was broken before is broken twice.
+#[test]
+fn help_of_measurements_is_broken_by_the_terminal_alone() {
+    let mut paragraphs = 0;
+    for (words, command) in commands() {
+        if !["qos", "menu", "fetch"].contains(&words[0].as_str()) {
+            continue;
+        }
+        let after = command.get_after_help().unwrap().to_string();
+        for block in after.split("\n\n") {
+            if block.starts_with("Examples:") {
+                let longest = block.lines().map(|line| line.chars().count()).max();
+                assert!(longest <= Some(78), "{words:?}: {block}");
+            } else {
+                assert_eq!(block.lines().count(), 1, "{words:?}: {block}");
+                paragraphs += 1;
+            }
+        }
+    }
+    assert!(paragraphs >= 10, "{paragraphs}");
+}
+
+#[test]
+fn where_results_go_has_a_heading_of_its_own() {
+    let help = netctl(&["qos", "udp", "--help"]).text();
+    let (_, results) = help.split_once("\nResults:\n").unwrap();
+    let (results, _) = results.split_once("\nThresholds:\n").unwrap();
+    assert_has(results, &["--csv", "--report", "--raw", "--prometheus"]);
+    assert!(!results.contains("--profile"), "{results}");
+}
+
 #[test]
 fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
-    let cases: [(&[&str], &str); 24] = [
+    let cases: &[(&[&str], &str)] = &[
         (&["dance"], "dance"),
         (&["cache"], "Usage"),
         (&["cache", "ls", "--sort", "colour"], "colour"),
@@ -77,13 +108,23 @@ fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
         (&["qos", "udp", "127.0.0.1"], "HOST:PORT"),
         (&["qos", "udp", "--count", "0"], "the count must be 1"),
         (&["qos", "udp", "--size", "43"], "the size must be 44"),
+        (&["qos", "udp", "--max-latency", "20"], "Write 20ms or 20s"),
+        (&["qos", "udp", "--max-jitter", "0.5"], "Write 0.5ms or 0.5s"),
+        (&["qos", "compare", "a", "b", "--threshold", "p99=20"], "Write 20ms or 20s"),
+        (&["qos", "udp", "--pattern", "burst", "--rate", "10"], "leave out --rate"),
+        (&["qos", "clients", "2", "--pattern", "burst", "--rate", "10"], "leave out --rate"),
+        (
+            &["qos", "http", "http://127.0.0.1:1/", "--pattern", "burst", "--rate", "10"],
+            "leave out --rate",
+        ),
+        (&["qos", "udp", "--prometheus", "selat.txt"], "ends in .prom: node_exporter"),
         (&["qos", "clients", "0"], "1..=10000"),
         (&["qos", "http", "http://127.0.0.1:1/", "--rate", "0"], "the rate must be"),
         (&["qos", "http", "http://127.0.0.1:1/", "-c", "20000"], "at most 10000 are"),
         (&["qos", "http", "http://127.0.0.1:1/", "--pattern", "poisson"], "takes --rate"),
         (&["qos", "http", "http://127.0.0.1:1/", "--streams", "2"], "--http2"),
     ];
-    for (arguments, part) in cases {
+    for &(arguments, part) in cases {
         assert_has(&netctl(arguments).complaint(Exit::Usage), &[part]);
     }
 }

@@ -73,6 +73,24 @@ fn streams_and_responsiveness_are_one_choice_that_asks_which() {
 }
 
 #[test]
+fn requests_are_appended_too_and_q_leaves_a_question() {
+    let page: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let web = web(&[("/", page)]);
+    let directory = tempfile::tempdir().unwrap();
+    let csv = directory.path().join("qos_result.csv");
+    let csv = csv.to_str().unwrap();
+    let script = format!("1\n\n{}\n\n3\nq\n1\nelsewhere\nQ\n9\n10\n500\nq\n", web.port());
+    let ran = netctl_with_input(&["menu", "--csv", csv], &script);
+    assert_eq!(ran.exit, Exit::Success, "{ran:?}");
+    let run = format!(
+        "$ netctl qos http http://{web}/ --count 10 --rate 500 --compare-cache --csv {csv}"
+    );
+    assert_has(&ran.out, &[&run]);
+    assert!(!ran.out.contains("qos udp") && !ran.out.contains("elsewhere"), "{ran:?}");
+    assert!(std::fs::read_to_string(csv).unwrap().lines().count() > 1);
+}
+
+#[test]
 fn answers_that_make_no_sense_are_asked_for_again() {
     let ran = netctl_with_input(&["menu"], "dance\n1\n\nport\n8081\n70000\n9091\n0\n");
     assert_eq!(ran.exit, Exit::Success);

@@ -79,3 +79,19 @@ impl Drop for Echo {
 pub(crate) fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
+
+/// A TCP address that takes one connection and is gone then, and a UDP echo that answers from then on.
+pub(crate) fn gone_after_a_look() -> (SocketAddr, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let addresses = (listener.local_addr().unwrap(), socket.local_addr().unwrap());
+    thread::spawn(move || {
+        drop(listener.accept());
+        drop(listener);
+        let mut datagram = [0; 2048];
+        while let Ok((len, from)) = socket.recv_from(&mut datagram) {
+            socket.send_to(&datagram[..len], from).unwrap();
+        }
+    });
+    addresses
+}

@@ -5,10 +5,15 @@ use std::fs;
 use netctl::Exit;
 use serde_json::{Value, json};
 
-use crate::origin::{Echo, nobody, web};
+use crate::origin::{Echo, gone_after_a_look, nobody, web};
 use crate::ran::{Ran, assert_has, netctl};
 
 const FAST: [&str; 4] = ["--count", "20", "--rate", "1000"];
+
+/// Text without its line breaks.
+fn flowing(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
 
 fn udp(echo: &Echo, more: &[&str]) -> Ran {
     let target = echo.address.to_string();
@@ -33,6 +38,13 @@ fn losses_are_counted_and_a_threshold_that_is_missed_ends_with_4() {
 }
 
 #[test]
+fn every_threshold_that_is_missed_is_named() {
+    let ran = udp(&Echo::start(5), &["--max-loss", "10", "--max-latency", "1us"]);
+    assert_eq!(ran.exit, Exit::Missed);
+    assert_has(&ran.notes, &["loss is 20.000 %, above", "; latency is", "threshold of 0.001 ms"]);
+}
+
+#[test]
 fn results_for_programs_are_one_document_with_a_schema() {
     let echo = Echo::start(0);
     let target = echo.address.to_string();
@@ -44,6 +56,11 @@ fn results_for_programs_are_one_document_with_a_schema() {
         (&row["client"], &row["sent"], &row["lost"]),
         (&json!("all"), &json!(20), &json!(0))
     );
+    for (name, word) in
+        [("ended", "complete"), ("pace", "eco"), ("stamps", "kernel"), ("answers", "echo")]
+    {
+        assert_eq!(row[name], json!(word), "{name} of {row}");
+    }
 }
 
 #[test]
@@ -84,7 +101,7 @@ fn files_are_made_only_with_a_result_and_refused_before_anything_is_measured() {
     let page = format!("http://{nobody}/");
     let nobody = nobody.to_string();
     for option in options {
-        let file = path(option);
+        let file = path(&format!("{option}.prom"));
         for (run, exit) in [
             (["qos", "tcp", &url], Exit::Failed),
             (["qos", "responsiveness", &url], Exit::Failed),
@@ -122,6 +139,12 @@ fn a_port_where_nobody_listens_and_a_host_that_is_silent_end_with_3() {
     assert_eq!(ran.exit, Exit::Unreachable);
     assert_has(&ran.out, &["100.0 %"]);
     assert_has(&ran.notes, &["nothing came back from"]);
+}
+
+#[test]
+fn a_host_without_an_address_ends_with_3() {
+    let complaint = netctl(&["qos", "udp", "nosuch.invalid:9000"]).complaint(Exit::Unreachable);
+    assert_has(&complaint, &["cannot find the address of nosuch.invalid:9000"]);
 }
 
 #[test]
@@ -163,6 +186,27 @@ fn requests_that_fail_are_lost_and_counted_by_reason() {
     let gone = format!("http://{}/", nobody());
     let ran = netctl(&["qos", "clients", "2", "--http", &gone]);
     assert_has(&ran.complaint(Exit::Unreachable), &["cannot connect to"]);
+}
+
+#[test]
+fn what_clients_measured_over_udp_is_kept_where_http_fails() {
+    let (udp, nobody) = (Echo::start(0), format!("http://{}/", nobody()));
+    let run = ["qos", "clients", "2", "--count", "5", "--rate", "200"];
+    let options = ["--udp", &udp.address.to_string(), "--http", &nobody];
+    // Asked before anything is measured.
+    let complaint = netctl(&[&run[..], &options].concat()).complaint(Exit::Unreachable);
+    assert_has(&complaint, &["cannot connect to"]);
+
+    let directory = tempfile::tempdir().unwrap();
+    let csv = directory.path().join("qos_result.csv");
+    let (web, udp) = gone_after_a_look();
+    let (web, udp) = (format!("http://{web}/"), udp.to_string());
+    let options = ["--udp", &udp, "--http", &web, "--csv", csv.to_str().unwrap()];
+    let ran = netctl(&[&["-o", "table"], &run[..], &options].concat());
+    assert_eq!(ran.exit, Exit::Unreachable, "{ran:?}");
+    assert_has(&ran.out, &["10 probes by 2 clients"]);
+    assert_has(&ran.notes, &["appended 3 rows to", "cannot connect to"]);
+    assert_eq!(fs::read_to_string(csv).unwrap().lines().count(), 4);
 }
 
 #[test]
@@ -242,6 +286,10 @@ fn two_runs_are_compared_and_a_change_past_the_threshold_ends_with_4() {
     let document = netctl(&["-o", "json", "qos", "compare", &good, &bad]).json();
     let loss = &document["changes"][0];
     assert_eq!((&loss["measure"], &loss["change"]), (&json!("loss"), &json!(50.0)));
+    assert_eq!(loss["finding"], json!("worse"));
+    let csv = netctl(&["-o", "csv", "qos", "compare", &good, &bad]).text();
+    assert!(csv.lines().next().unwrap().ends_with(",low,high,finding"), "{csv}");
+    assert!(csv.lines().nth(1).unwrap().ends_with(",worse"), "{csv}");
     let complaint = compare(&[&good, &bad, "--threshold", "p42=1ms"]).complaint(Exit::Usage);
     assert_has(&complaint, &["is none of loss, errors, mean, p50, p95, p99, jitter, rate"]);
 }
@@ -273,6 +321,8 @@ fn requests_are_compared_by_errors_and_rate_and_a_threshold_needs_a_figure() {
     let failed = compare(&failing, "errors=5%");
     assert_eq!(failed.exit, Exit::Missed);
     assert_has(&failed.notes, &["errors changed by +100.000 %, more than the threshold of +5 %"]);
+    let both = compare(&failing, "errors=5%,p99=20ms");
+    assert_has(&both.notes, &["errors changed by", "; p99 changed by not measured any more"]);
     let silent = compare(&failing, "p99=20ms");
     assert_has(&silent.notes, &["p99 changed by not measured any more"]);
     for threshold in ["loss=1%", "throughput=10M", "rpm=100"] {
@@ -290,7 +340,14 @@ fn this_machine_is_measured_alone_or_beside_another_run() {
     let text =
         netctl(&["-o", "table", "qos", "calibrate", "--pace", "precise", "--floor", &kept]).text();
     assert_has(&text, &["UDP to this machine itself", "200 probes", "one way", "there, p50"]);
-    let text = udp(&Echo::start(0), &["--calibrate"]).text();
+    assert_has(
+        &text,
+        &["lateness", "when the next was due", "The floor of this machine: round trip"],
+    );
+    for graded in ["TIPHON", "MOS", "video calls", "Y.1541"] {
+        assert!(!text.contains(graded), "{text}");
+    }
+    let text = flowing(&udp(&Echo::start(0), &["--calibrate"]).text());
     assert_has(&text, &["20 probes", "floor of this machine: round trip p50", "sent late by p50"]);
 }
 
@@ -299,11 +356,18 @@ fn a_floor_that_was_kept_is_told_beside_runs_that_are_made_alike() {
     let directory = tempfile::tempdir().unwrap();
     let kept = directory.path().join("state/floor.json").to_str().unwrap().to_owned();
     let run = |options: &[&str]| {
-        udp(&Echo::start(0), &[&["--floor", &kept][..], options].concat()).text()
+        let text = udp(&Echo::start(0), &[&["--floor", &kept][..], options].concat()).text();
+        // Longer than a line, and broken as paragraphs are.
+        let mut told = text.lines().filter(|line| line.contains("floor of this machine"));
+        assert!(told.all(|line| line.chars().count() <= 100), "{text}");
+        flowing(&text)
     };
     assert!(!run(&[]).contains("floor of this machine"));
-    let calibrated = netctl(&["qos", "calibrate", "--pace", "precise", "--floor", &kept]);
-    assert_has(&calibrated.notes, &["kept the floor in", &kept]);
+    let calibrate = || netctl(&["qos", "calibrate", "--pace", "precise", "--floor", &kept]).notes;
+    // Of a machine that is busy meanwhile none is kept, which is not asked here.
+    let is_kept = |notes: &String| !notes.contains("did not keep the floor");
+    let notes = std::iter::repeat_with(calibrate).find(is_kept).unwrap();
+    assert_has(&notes, &["kept the floor in", &kept]);
     let told = ["floor of this machine: round trip p50", "(measured less than a minute ago)"];
     assert_has(&run(&["--pace", "precise"]), &told);
     assert!(!run(&[]).contains("floor of this machine"), "made at another pace");
@@ -340,8 +404,22 @@ fn a_sweep_raises_the_rate_until_the_path_gives_way() {
     let sent: Vec<_> = steps.iter().map(|step| step["sent"].as_u64()).collect();
     assert_eq!(sent, [Some(5), Some(10), Some(20)], "{document}");
     assert!(steps.iter().all(|step| step["lost"] == 0), "{document}");
+    assert_eq!((&steps[0]["pace"], &steps[0]["answers"]), (&json!("eco"), &json!("echo")));
+    // Where a busy machine makes a knee, it is one of the first two.
+    assert_eq!((&document["ended"], &steps[2]["is_knee"]), (&json!("complete"), &json!(false)));
     let complaint = sweep(&echo, &["--from", "9", "--to", "8"]).complaint(Exit::Usage);
     assert_has(&complaint, &["rates from 9 to 8 a second: they must rise"]);
     let silent = sweep(&Echo::start(1), &["--from", "50", "--to", "60", "--steps", "2"]);
     assert_has(&silent.complaint(Exit::Unreachable), &["nothing came back from"]);
+}
+
+#[test]
+fn a_sweep_of_a_path_that_always_loses_does_not_say_that_all_was_carried() {
+    let echo = Echo::start(10);
+    let target = echo.address.to_string();
+    let run = ["-o", "table", "qos", "sweep", &target, "--duration", "100ms", "--timeout", "200ms"];
+    let rates = ["--from", "500", "--to", "2000", "--steps", "3"];
+    let text = netctl(&[&run[..], &rates].concat()).text();
+    assert_has(&text, &["At the lowest rate, 500 probes a second, 10.0 % were lost already"]);
+    assert!(!text.contains("All of it was carried"), "{text}");
 }

@@ -191,7 +191,9 @@ impl<'a> Load<'a> {
         // Without an idle time no probe was sent on an idle path, however early it was.
         let is_loaded_at_once = self.spec.idle.is_zero();
         let loaded_at = if is_loaded_at_once { Duration::ZERO } else { self.clock.now() };
-        for _ in 0..self.spec.streams.get() {
+        // Ended before there was load: none is begun to be ended at once.
+        let streams = if self.cancel.is_cancelled() { 0 } else { self.spec.streams.get() };
+        for _ in 0..streams {
             self.begin();
         }
         let load_begun = Instant::now();
@@ -211,10 +213,10 @@ impl<'a> Load<'a> {
         if self.clock.now().saturating_sub(interval_begun) >= TICK {
             self.end_interval(interval_begun);
         }
-        let ended_at = self.clock.now();
+        let ended_at = if streams == 0 { loaded_at } else { self.clock.now() };
         self.source.is_over.store(true, Relaxed);
         self.running.abort_all();
-        let asked = self.spec.plan == Plan::Responsiveness;
+        let asked = self.spec.plan == Plan::Responsiveness && streams > 0;
         let confidence = [self.goodput.confidence(), self.responsiveness.confidence()];
         Ok(BulkRun {
             started_at: Timestamp::UNIX_EPOCH,

@@ -7,7 +7,7 @@ use rand_pcg::Pcg64;
 use super::Measure;
 use super::redraw::{Redraw, in_blocks};
 use crate::bulk::BulkRun;
-use crate::load::LoadRun;
+use crate::load::{Exchange, LoadRun};
 use crate::responsiveness::ProbeTimes;
 
 /// Steps of a run, each of which did something in some time.
@@ -23,17 +23,17 @@ struct Step {
 }
 
 impl Pace {
-    /// Answers, each in the time since the one before it.
+    /// What ended, each in the time since the one before it: an answer is done, a failure took its time.
     pub(super) fn of_answers(run: &LoadRun) -> Self {
-        let answered = || run.clients.iter().flatten().filter(|it| it.is_answered());
-        let mut ends: Vec<Duration> = answered().map(|it| it.ended_at).collect();
-        ends.sort_unstable();
-        let begun = answered().map(|it| it.due_at).min().unwrap_or_default();
-        let mut last = begun;
-        let step = |end: Duration| {
+        let all = || run.clients.iter().flatten();
+        let done = |it: &Exchange| if it.is_answered() { 1.0 } else { 0.0 };
+        let mut ends: Vec<(Duration, f64)> = all().map(|it| (it.ended_at, done(it))).collect();
+        ends.sort_unstable_by_key(|(end, _)| *end);
+        let mut last = all().map(|it| it.due_at).min().unwrap_or_default();
+        let step = |(end, done): (Duration, f64)| {
             let time = end.saturating_sub(last);
             last = end;
-            Step { done: 1.0, time_s: time.as_secs_f64() }
+            Step { done, time_s: time.as_secs_f64() }
         };
         Self { measure: Measure::Rate, steps: ends.into_iter().map(step).collect() }
     }

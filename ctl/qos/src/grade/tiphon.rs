@@ -77,7 +77,7 @@ pub struct Measured {
 }
 
 /// The index of each measure, and of all that were measured.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Tiphon {
     /// By [`Tables::delay`].
     pub delay: Option<Index>,

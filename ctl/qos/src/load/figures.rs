@@ -12,7 +12,7 @@ use crate::two_sample::{Shift, shift};
 /// The figures of a run. Times are those of requests that were answered, whatever the status.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoadFigures {
-    /// Requests that were answered, per second from the first due time to the last answer.
+    /// Requests that were answered, per second of [`total_time`].
     pub answered_per_s: Option<f64>,
     /// From when a request was due to the last byte: what a user waits.
     pub response: Distribution,
@@ -83,7 +83,8 @@ impl LoadFigures {
         let mut outcomes = BTreeMap::new();
         all().for_each(|it| *outcomes.entry(it.outcome).or_default() += 1);
         Self {
-            answered_per_s: rate(&answered),
+            answered_per_s: total_time(all())
+                .map(|time| answered.len() as f64 / time.as_secs_f64()),
             response: times(Exchange::response_time),
             service: times(Exchange::service_time),
             queued: Distribution::new(queued().collect()),
@@ -122,11 +123,14 @@ impl Comparison {
     }
 }
 
-fn rate(answered: &[&Exchange]) -> Option<f64> {
-    let first = answered.iter().map(|it| it.due_at).min()?;
-    let last = answered.iter().map(|it| it.ended_at).max()?;
-    let time = last.saturating_sub(first);
-    (!time.is_zero()).then(|| answered.len() as f64 / time.as_secs_f64())
+/// The time that every rate of these requests is of: from when the first was due until the last ended, answered
+/// or failed.
+pub(crate) fn total_time<'a>(
+    exchanges: impl Iterator<Item = &'a Exchange> + Clone,
+) -> Option<Duration> {
+    let first = exchanges.clone().map(|it| it.due_at).min()?;
+    let last = exchanges.map(|it| it.ended_at).max()?;
+    Some(last.saturating_sub(first)).filter(|time| !time.is_zero())
 }
 
 fn verdicts(answered: &[&Exchange]) -> Vec<VerdictFigures> {

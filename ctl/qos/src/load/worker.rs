@@ -197,7 +197,11 @@ impl Worker {
                 let answered = answered.map_err(|_| Failure::TimedOut);
                 return Some(answered.and_then(|it| it.map_err(|error| Failure::from(&error))));
             }
-            if self.shared.cancel.is_cancelled() {
+            let cancel = &self.shared.cancel;
+            if cancel.is_cut_off() {
+                return None;
+            }
+            if cancel.is_cancelled() {
                 grace = grace.checked_sub(CANCEL_CHECK)?;
             }
         }

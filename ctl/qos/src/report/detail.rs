@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::row::rounded;
-use super::{Flow, HttpDetail, TcpDetail};
+use super::{Flow, HttpDetail, Made, TcpDetail};
 use crate::analysis::{Analysis, Histogram, OneWay, ms, ratio};
 use crate::bulk::BulkFigures;
 use crate::compare::{Change, Finding};
@@ -13,6 +13,9 @@ use crate::load::LoadFigures;
 /// Figures under the names of the JSON document; `None` for what was not measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Detail {
+    /// How it was made, and how it ended.
+    #[serde(flatten)]
+    pub made: Made,
     /// Probes that never reached the reflector.
     pub lost_up: Option<u64>,
     /// Probes whose answer did not come back.
@@ -81,6 +84,8 @@ pub struct Detail {
     pub schedule_error_p50_ms: Option<f64>,
     /// 99th percentile of it, ms.
     pub schedule_error_p99_ms: Option<f64>,
+    /// The largest of them, ms.
+    pub schedule_error_max_ms: Option<f64>,
     /// Probes that left when the next was due already.
     pub late: Option<u64>,
     /// Jain's index of the clients' throughputs; of the total only.
@@ -161,6 +166,7 @@ impl Detail {
         let up = |percent| rounded(one_way.and_then(|it| it.up.percentile(percent)).map(ms));
         let down = |percent| rounded(one_way.and_then(|it| it.down.percentile(percent)).map(ms));
         Self {
+            made: Made::default(),
             lost_up: direction.map(|lost| lost.up),
             lost_down: direction.map(|lost| lost.down),
             lost_unknown: direction.map(|lost| lost.unknown),
@@ -197,6 +203,7 @@ impl Detail {
             jitter_rfc3550_max_ms: rounded(rfc3550.map(|jitter| jitter.max_ms)),
             schedule_error_p50_ms: error(50.0),
             schedule_error_p99_ms: error(99.0),
+            schedule_error_max_ms: rounded(pacing.and_then(|it| it.error.max()).map(ms)),
             late: pacing.map(|it| it.late),
             fairness: None,
             y1541_class: y1541.map(|it| it.class()),
@@ -219,6 +226,7 @@ impl Detail {
                 let queued = |percent| rounded(figures.queued.percentile(percent).map(ms));
                 self.schedule_error_p50_ms = queued(50.0);
                 self.schedule_error_p99_ms = queued(99.0);
+                self.schedule_error_max_ms = rounded(figures.queued.max().map(ms));
                 self.late = figures.late;
                 self.http = Some(HttpDetail::of(run, &figures));
             }

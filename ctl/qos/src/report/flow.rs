@@ -3,15 +3,16 @@
 mod streams;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::streams::BROKEN_OFF;
 pub(super) use self::streams::carry;
 use super::{Condition, Measurement, Series, Test};
 use crate::bulk::{BulkFigures, BulkRun};
 use crate::http::Verdict;
-use crate::load::{Aim, Exchange, LoadFigures, LoadRun, LoadSpec, Mode};
-use crate::sample::Sample;
+use crate::load::{Aim, Exchange, LoadFigures, LoadRun, LoadSpec, Mode, total_time};
 
 /// Name of the condition that says how many requests failed, and why.
 pub const FAILURES: &str = "failed requests";
@@ -83,23 +84,39 @@ fn each_client(run: &LoadRun) -> Vec<Series> {
     (1..).zip(&run.clients).map(series).collect()
 }
 
-/// A series for each thing that the cache did; where nothing says what it did, for what it may have and
-/// what it cannot.
-fn by_verdict(run: &LoadRun) -> Vec<Series> {
-    let mut series: BTreeMap<(Verdict, bool), Vec<Sample>> = BTreeMap::new();
+/// The requests of each thing that the cache did; where nothing says what it did, of what it may have and
+/// of what it cannot.
+fn verdicts(run: &LoadRun) -> BTreeMap<(Verdict, bool), Vec<&Exchange>> {
+    let mut verdicts: BTreeMap<_, Vec<&Exchange>> = BTreeMap::new();
     for exchange in run.clients.iter().flatten() {
         let is_cold = exchange.is_cold && exchange.verdict == Verdict::None;
-        series.entry((exchange.verdict, is_cold)).or_default().push(exchange.sample());
+        verdicts.entry((exchange.verdict, is_cold)).or_default().push(exchange);
     }
+    verdicts
+}
+
+/// The time that rates of a series of `measurement` are of, which samples do not tell: they know no end of what
+/// failed.
+pub(super) fn times(run: &LoadRun, is_by_verdict: bool) -> Vec<Option<Duration>> {
+    if is_by_verdict {
+        return verdicts(run).values().map(|it| total_time(it.iter().copied())).collect();
+    }
+    run.clients.iter().map(|it| total_time(it.iter())).collect()
+}
+
+/// A series for each of [`verdicts`].
+fn by_verdict(run: &LoadRun) -> Vec<Series> {
+    let sample = |exchanges: Vec<&Exchange>| exchanges.into_iter().map(Exchange::sample).collect();
     let name = |verdict: Verdict, is_cold: bool| match verdict {
         Verdict::None if is_cold => "cold".to_owned(),
         Verdict::None => "warm".to_owned(),
         verdict => verdict.as_str().to_lowercase(),
     };
-    series
-        .into_iter()
-        .map(|((verdict, is_cold), samples)| Series { client: name(verdict, is_cold), samples })
-        .collect()
+    let series = |((verdict, is_cold), exchanges)| Series {
+        client: name(verdict, is_cold),
+        samples: sample(exchanges),
+    };
+    verdicts(run).into_iter().map(series).collect()
 }
 
 fn conditions(spec: &LoadSpec, run: &LoadRun) -> Vec<Condition> {

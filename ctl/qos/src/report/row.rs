@@ -3,7 +3,7 @@
 use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Serialize};
 
-use super::{Detail, Measurement, Test};
+use super::{Detail, Made, Measurement, Test};
 use crate::analysis::{Analysis, ms};
 use crate::grade::Grades;
 
@@ -132,7 +132,7 @@ impl Row {
             r_factor: rounded(grades.voice.map(|voice| voice.r_factor)),
             mos: rounded(grades.voice.map(|voice| voice.mos)),
             tiphon_index: rounded(grades.tiphon.mean),
-            detail: Detail::of(analysis, grades),
+            detail: Detail { made: Made::of(measurement), ..Detail::of(analysis, grades) },
         }
     }
 }

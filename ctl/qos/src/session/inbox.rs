@@ -134,6 +134,7 @@ impl Inbox {
             late,
             user_stamped: self.user_stamped,
             overruns: kernel::overruns(&client.socket),
+            unawaited: 0,
         }
     }
 

@@ -161,18 +161,36 @@ impl Progress {
 
 /// Ends a run early; what was measured until then is kept. Cloning shares it.
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel(Arc<Ending>);
+
+#[derive(Debug, Default)]
+struct Ending {
+    is_cancelled: AtomicBool,
+    is_cut_off: AtomicBool,
+}
 
 impl Cancel {
     /// Stops sending; the run ends once the replies on their way had time to come.
     pub fn cancel(&self) {
-        self.0.store(true, Relaxed);
+        self.0.is_cancelled.store(true, Relaxed);
+    }
+
+    /// Ends the run without waiting for the replies on their way.
+    pub fn cut_off(&self) {
+        self.0.is_cut_off.store(true, Relaxed);
+        self.cancel();
     }
 
     /// Whether the run was told to end.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Relaxed)
+        self.0.is_cancelled.load(Relaxed)
+    }
+
+    /// Whether nothing that is on its way is to be waited for.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.0.is_cut_off.load(Relaxed)
     }
 }
 

@@ -8,13 +8,13 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 
-use super::StampSource;
 use super::inbox::{Came, Inbox};
 use super::kernel::{self, Arrival};
 use super::live::Live;
 use super::probe;
 use super::spec::{Pace, UdpSpec};
 use super::wall::WallTie;
+use super::{Cancel, StampSource};
 
 /// How late the end of sending, a cancellation or a time-out may be noticed.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
@@ -93,12 +93,7 @@ impl<'a> Receiver<'a> {
     }
 
     fn final_wait(&self) -> Duration {
-        let timeout = self.live.spec.timeout();
-        if self.live.cancel.is_cancelled() {
-            timeout.min((self.slowest * CANCEL_WAIT_LATENCIES).max(CANCEL_WAIT_MIN))
-        } else {
-            timeout
-        }
+        final_wait(self.live.cancel, self.live.spec.timeout(), self.slowest)
     }
 
     fn wait(&mut self) -> Result<(), Errno> {
@@ -143,6 +138,15 @@ impl<'a> Receiver<'a> {
     }
 }
 
+/// How long to wait for replies once sending has ended, where the slowest so far took `slowest`.
+fn final_wait(cancel: &Cancel, timeout: Duration, slowest: Duration) -> Duration {
+    match (cancel.is_cut_off(), cancel.is_cancelled()) {
+        (true, _) => Duration::ZERO,
+        (false, true) => timeout.min((slowest * CANCEL_WAIT_LATENCIES).max(CANCEL_WAIT_MIN)),
+        (false, false) => timeout,
+    }
+}
+
 /// How long the replies of a run may wait: a wake-up for each costs an [`Pace::Eco`] run as much as sending the
 /// probes does, and the kernel has noted when they came in.
 fn gather(spec: &UdpSpec) -> Duration {
@@ -162,5 +166,22 @@ fn came(live: &Live<'_>, wall: &WallTie, arrival: &Arrival) -> Came {
     match arrival.stamped.and_then(|stamped| wall.since_start(stamped, now)) {
         Some(at) => Came { at, stamps: StampSource::Kernel },
         None => Came { at: now, stamps: StampSource::User },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cancels_waits_for_what_is_on_its_way_and_who_cuts_off_for_nothing() {
+        let (timeout, ms) = (Duration::from_secs(60), Duration::from_millis);
+        let cancel = Cancel::default();
+        assert_eq!(final_wait(&cancel, timeout, ms(2_000)), timeout);
+        cancel.cancel();
+        assert_eq!(final_wait(&cancel, timeout, ms(2_000)), ms(6_000));
+        assert_eq!(final_wait(&cancel, timeout, ms(1)), CANCEL_WAIT_MIN);
+        cancel.cut_off();
+        assert_eq!(final_wait(&cancel, timeout, ms(2_000)), Duration::ZERO);
     }
 }

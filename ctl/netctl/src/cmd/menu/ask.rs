@@ -18,17 +18,29 @@ pub(super) struct Question<'a> {
     pub(super) proposal: &'a str,
 }
 
+/// A question that nobody wants to answer: back to the menu.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("no answer")]
+pub(super) struct Left;
+
 /// Asks; the proposal where the answer is empty or the input has ended.
+///
+/// # Errors
+/// [`Left`] where the answer is `q`, Escape or Ctrl-C; or nothing can be asked here.
 pub(super) fn ask(question: &Question<'_>, console: &mut Console<'_>) -> anyhow::Result<String> {
     let Question { text, proposal } = question;
     if console.look.interactive {
         let answer = Text::new(&format!("{text}:")).with_default(proposal).prompt();
-        return Ok(told(answer)?.unwrap_or_else(|| (*proposal).to_owned()));
+        return answered(told(answer)?.ok_or(Left)?);
     }
     console.print(&format!("{text} [{proposal}]: "))?;
     let answer = line(console)?.unwrap_or_default();
     console.print("\n")?;
-    Ok(if answer.is_empty() { (*proposal).to_owned() } else { answer })
+    answered(if answer.is_empty() { (*proposal).to_owned() } else { answer })
+}
+
+fn answered(answer: String) -> anyhow::Result<String> {
+    if answer.eq_ignore_ascii_case("q") { Err(Left.into()) } else { Ok(answer) }
 }
 
 /// Asks for a choice of the menu; the end of the input, Escape and Ctrl-C quit.

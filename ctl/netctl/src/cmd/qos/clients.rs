@@ -8,6 +8,7 @@ use clap::value_parser;
 use http::Method;
 use selat_qos::grade::emodel::Codec;
 use selat_qos::load::{Aim, LoadSpec, Mode};
+use selat_qos::schedule::Schedule;
 use selat_qos::session::{CLIENTS_MAX, Cancel, Pace, StampSource};
 
 use super::floor::Floor;
@@ -27,16 +28,20 @@ use crate::output::Output;
 
 const EXAMPLES: &str = "\
 Examples:
-  netctl qos clients 20                                   over UDP, then over HTTP
-  netctl qos clients 200 --http http://127.0.0.1:8080/    over HTTP only
-  netctl qos clients 50 --udp 127.0.0.1:9090 --rate 50 --count 500 --csv qos_result.csv
+  netctl qos clients 20                                 over UDP, then HTTP
+  netctl qos clients 200 --http http://127.0.0.1:8080/  over HTTP only
+  netctl qos clients 50 --udp 127.0.0.1:9090 --count 500 --csv qos_result.csv
 
-Each UDP client has a socket of its own, each HTTP client a connection that it keeps; a response
-of status 400 or more counts as lost. The latency of a request counts from when it was due, also
-where it is held up by the one before it. Ctrl-C ends the test early and shows what was measured.";
+Each UDP client has a socket of its own, each HTTP client a connection that it keeps; a response \
+    of status 400 or more counts as lost. The latency of a request counts from when it was due, also \
+    where it is held up by the one before it. Ctrl-C ends the test early and shows what was \
+    measured.";
 
 /// proxyd's HTTP listener, where nothing else is asked.
 const HTTP_TARGET: &str = "http://127.0.0.1:8080/";
+
+/// Probes or requests a second of each client, where nothing else is asked for.
+const RATE_PER_S: f64 = 20.0;
 
 /// Simulate many clients at once, over UDP and over HTTP
 #[derive(Debug, clap::Args)]
@@ -54,9 +59,9 @@ pub(crate) struct Args {
     /// Probes or requests of each client
     #[arg(long, value_name = "N", default_value = "20")]
     count: u32,
-    /// Probes or requests a second of each client
-    #[arg(long, value_name = "PER_S", default_value = "20")]
-    rate: f64,
+    /// Probes or requests a second of each client [default: 20]
+    #[arg(long, value_name = "PER_S")]
+    rate: Option<f64>,
     #[command(flatten)]
     spread: Spread,
     /// Begin one client after the other over this time, such as 10s
@@ -80,8 +85,14 @@ pub(super) async fn run(
     args.ending.files.check()?;
     let show = args.show.check(output.console)?;
     let clients = NonZeroU32::new(args.clients).unwrap_or(NonZeroU32::MIN);
-    let schedule = args.spread.schedule(args.count, args.rate)?.with_ramp_up(args.ramp_up)?;
+    let schedule = args.spread.schedule(args.count, args.rate, RATE_PER_S)?;
+    let schedule = schedule.with_ramp_up(args.ramp_up)?;
     let cancel = Cancel::default();
+    let limit = global.timeout.unwrap_or(STEP_LIMIT);
+    let requests = match args.http_target()? {
+        Some(url) => Some(load_spec(url, schedule, clients, limit).await?),
+        None => None,
+    };
     let mut measurements = Vec::new();
     if let Some(target) = args.udp_target() {
         let plan = Plan {
@@ -101,23 +112,13 @@ pub(super) async fn run(
         measurements.push(measurement);
     }
     // One after the other, so that they do not measure each other.
-    if let Some(url) = args.http_target()?.filter(|_| !cancel.is_cancelled()) {
-        let limit = global.timeout.unwrap_or(STEP_LIMIT);
-        let spec = LoadSpec {
-            dialer: Reach::default().dialer(&url, limit).await?,
-            url,
-            method: Method::GET,
-            headers: headers(&[]),
-            content: Bytes::new(),
-            aim: Aim::Same,
-            mode: Mode::RateEach(schedule),
-            until: None,
-            connections: clients,
-            streams: NonZeroU32::MIN,
-            keep_alive: true,
-            timeout: limit,
-        };
-        measurements.push(measure(spec, show, &cancel, output.console).await?);
+    if let Some(spec) = requests.filter(|_| !cancel.is_cancelled()) {
+        match measure(spec, show, &cancel, output.console).await {
+            Ok(measurement) => measurements.push(measurement),
+            Err(failure) => {
+                return args.ending.conclude_after(failure, measurements, Codec::default(), output);
+            }
+        }
     }
     args.ending.conclude(measurements, Codec::default(), output)
 }
@@ -135,4 +136,31 @@ impl Args {
             None => Ok(None),
         }
     }
+}
+
+/// The run of requests, of which is known that somebody listens: whoever waited for the run over UDP is
+/// not told only then.
+async fn load_spec(
+    url: HttpUrl,
+    schedule: Schedule,
+    clients: NonZeroU32,
+    limit: Duration,
+) -> anyhow::Result<LoadSpec> {
+    let spec = LoadSpec {
+        dialer: Reach::default().dialer(&url, limit).await?,
+        url,
+        method: Method::GET,
+        headers: headers(&[]),
+        content: Bytes::new(),
+        aim: Aim::Same,
+        mode: Mode::RateEach(schedule),
+        until: None,
+        connections: clients,
+        streams: NonZeroU32::MIN,
+        keep_alive: true,
+        timeout: limit,
+    };
+    spec.check()?;
+    spec.dialer.dial().await?;
+    Ok(spec)
 }

@@ -8,6 +8,7 @@ use selat_qos::report::{Measurement, Test, read_raw};
 use serde_json::{Value, json};
 
 use super::grading::bandwidth;
+use super::rounded;
 use super::threshold::{Unmet, percent};
 use crate::duration;
 use crate::exit::Exit;
@@ -18,20 +19,21 @@ Examples:
   netctl qos udp --raw before.json        and again with --raw after.json
   netctl qos compare before.json after.json
   netctl qos compare before.json after.json --threshold loss=1%,p99=20ms
-  netctl qos compare before.json after.json --threshold errors=0%,p99=10%,rate=50     of qos http
-  netctl qos compare before.json after.json --threshold throughput=50M                of qos tcp
+  netctl qos compare a.json b.json --threshold errors=0%,rate=50  of qos http
+  netctl qos compare a.json b.json --threshold throughput=50M     of qos tcp
 
-A change is more than noise where the interval of 95 % around it (a block bootstrap of both runs)
-does not hold zero. With --threshold, ends with 4 where a measure got worse by more than was
-allowed, and by more than noise where there are samples enough to tell.
+A change is more than noise where the interval of 95 % around it (a block bootstrap of both \
+    runs) does not hold zero. With --threshold, ends with 4 where a measure got worse by more than \
+    was allowed, and by more than noise where there are samples enough to tell.
 
-Measures: mean, p50, p95, p99 (latency) and jitter of all tests; loss, but errors of requests; rate, of
-requests answered; throughput, of streams both ways; rpm, of responsiveness. Loss and errors are given in
-percentage points; of the others, a percentage is a share of what it was before.";
+Measures: mean, p50, p95, p99 (latency) and jitter of all tests; loss, but errors of requests; \
+    rate, of requests answered; throughput, of streams both ways; rpm, of responsiveness. Loss and \
+    errors are given in percentage points; of the others, a percentage is a share of what it was \
+    before.";
 
 /// The columns of a change, in JSON too.
-const COLUMNS: [&str; 9] =
-    ["test", "target", "measure", "unit", "before", "after", "change", "low", "high"];
+const COLUMNS: [&str; 10] =
+    ["test", "target", "measure", "unit", "before", "after", "change", "low", "high", "finding"];
 
 /// Compare two runs that --raw kept
 #[derive(Debug, clap::Args)]
@@ -104,9 +106,14 @@ pub(super) fn run(args: &Args, output: &mut Output<'_, '_>) -> anyhow::Result<Ex
     let comparison = Comparison { tests: pairs.map(|(a, b)| Tested::of(a, b)).collect() };
     comparison.check(&args.threshold)?;
     output.show(&comparison)?;
-    let missed = comparison.tests.iter().flat_map(|tested| &tested.changes);
-    let missed = missed.filter_map(|change| exceeded(change, &args.threshold)).next();
-    missed.map_or(Ok(Exit::Success), |unmet| Err(unmet.into()))
+    let is_one = comparison.tests.len() == 1;
+    let missed = comparison.tests.iter().flat_map(|tested| {
+        let name = move || format!("{} {}", tested.test.heading(), tested.target);
+        let missed = tested.changes.iter().filter_map(|it| exceeded(it, &args.threshold));
+        missed.map(move |unmet| ((!is_one).then(name), unmet))
+    });
+    Unmet::all(missed.collect())?;
+    Ok(Exit::Success)
 }
 
 impl Comparison {
@@ -169,14 +176,10 @@ impl Tested {
                 "change": rounded(change.difference),
                 "low": rounded(interval.map(|it| it.low)),
                 "high": rounded(interval.map(|it| it.high)),
+                "finding": change.finding().map(Finding::name),
             })
         })
     }
-}
-
-/// To nanoseconds of a millisecond, as the other figures are.
-fn rounded(value: Option<f64>) -> Option<f64> {
-    value.map(|value| (value * 1e6).round() / 1e6)
 }
 
 impl Report for Comparison {
@@ -217,12 +220,14 @@ fn cells(change: &Change) -> [Cell; 6] {
     let shown = |value: Option<f64>| value.map_or(unit::NONE.to_owned(), |it| figure(measure, it));
     let signed = |value| signed(measure, value);
     let interval = |it: Interval| format!("{} to {}", signed(it.low), signed(it.high));
-    let finding = match change.finding() {
-        Some(Finding::Better) => Cell::toned("better", Tone::Good),
-        Some(Finding::Noise) => Cell::toned("noise", Tone::Faint),
-        Some(Finding::Worse) => Cell::toned("worse", Tone::Bad),
-        None => Cell::from(unit::NONE),
-    };
+    let finding = change.finding().map_or(Cell::from(unit::NONE), |finding| {
+        let tone = match finding {
+            Finding::Better => Tone::Good,
+            Finding::Noise => Tone::Faint,
+            Finding::Worse => Tone::Bad,
+        };
+        Cell::toned(finding.name(), tone)
+    });
     [
         measure.name().into(),
         shown(change.before).into(),
@@ -287,7 +292,7 @@ fn allowance(text: &str) -> Result<Allowance, String> {
         (_, Some(_)) => Bound::Share(percent(bound)?),
         (Measure::Throughput, None) => Bound::Absolute(bandwidth(bound)?),
         (Measure::Rate | Measure::Rpm, None) => Bound::Absolute(number(bound)?),
-        _ => Bound::Absolute(duration::parse(bound)?.as_secs_f64() * 1e3),
+        _ => Bound::Absolute(duration::parse_with_unit(bound)?.as_secs_f64() * 1e3),
     };
     Ok(Allowance { measure, at_most })
 }

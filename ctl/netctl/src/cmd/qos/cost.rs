@@ -24,7 +24,7 @@ pub(super) fn show(measurement: &Measurement, page: &mut Page) {
     ]);
     cost.iter().for_each(|change| grid.row(row(change)));
     page.grid(&grid);
-    page.line(format!(
+    page.paragraph(&format!(
         "lost through the relay: {}; straight: {}",
         ways(&measurement.total()),
         ways(&straight.total())

@@ -11,10 +11,12 @@ use selat_qos::grade::Profile;
 use selat_qos::report::{self, Measurement, Row, append_csv, check_csv};
 
 use crate::console::Console;
+use crate::exit::Misuse;
 use crate::output::unit;
 
 /// Where else the results go.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Results")]
 pub(super) struct Files {
     /// Append a row for each client and one for all to this file
     #[arg(long, value_name = "FILE")]
@@ -42,6 +44,12 @@ impl Files {
         if let Some(path) = &self.prometheus {
             let place = directory_of(path);
             usable(place).with_context(|| format!("cannot write to {}", place.display()))?;
+        }
+        let is_read = |path: &PathBuf| path.extension().is_some_and(|it| it == "prom");
+        if self.prometheus.as_ref().is_some_and(|path| !is_read(path)) {
+            const NAME: &str = "--prometheus takes a file whose name ends in .prom: node_exporter \
+                reads no other";
+            return Err(Misuse(NAME).into());
         }
         self.csv.as_deref().map_or(Ok(()), |path| Ok(check_csv(path)?))
     }

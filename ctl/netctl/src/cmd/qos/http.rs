@@ -26,25 +26,26 @@ use crate::output::Output;
 
 const EXAMPLES: &str = "\
 Examples:
-  netctl qos http http://127.0.0.1:8080/                          200 requests, 10 connections
-  netctl qos http http://127.0.0.1:8080/ --rate 500 -z 30s        open loop: what users would see
-  netctl qos http http://127.0.0.1:8080/ -c 100 -z 30s            closed loop: what it can do
-  netctl qos http http://127.0.0.1:8080/ --compare-cache -n 400   hits against misses
+  netctl qos http http://127.0.0.1:8080/                     10 connections
+  netctl qos http http://127.0.0.1:8080/ --rate 500 -z 30s   open loop
+  netctl qos http http://127.0.0.1:8080/ -c 100 -z 30s       closed loop
+  netctl qos http http://127.0.0.1:8080/ --compare-cache     hits and misses
   netctl qos http https://example.net/ --http2 --streams 10 -n 1000
-  netctl qos http http://127.0.0.1:8080/up -m POST -d @body.json -H 'Content-Type: application/json'
+  netctl qos http http://127.0.0.1:8080/up -m POST -d @body -H 'X-Test: yes'
 
-With --rate, requests are due at fixed times, whether the server keeps up or not, and latency counts
-from when each was due: a stall shows in every request that it holds up. Without, the next request
-follows the answer to the one before it, and a stall shows once. The response time counts from when a
-request was due, the service time from when a connection took it up.
+With --rate, requests are due at fixed times, whether the server keeps up or not, and latency \
+    counts from when each was due: a stall shows in every request that it holds up. Without, the \
+    next request follows the answer to the one before it, and a stall shows once. The response time \
+    counts from when a request was due, the service time from when a connection took it up.
 
---compare-cache asks in turns for the URL, which a cache has by then, and for the URL with a query that
-nobody used before. It tells hits from misses by Cache-Status (RFC 9211), and gives the difference of
-the medians with its 95 % interval (bootstrap) and the p-value of the Mann-Whitney U test. Whatever
-it asked for may stay in the cache until it is stale.
+--compare-cache asks in turns for the URL, which a cache has by then, and for the URL with a \
+    query that nobody used before. It tells hits from misses by Cache-Status (RFC 9211), and gives \
+    the difference of the medians with its 95 % interval (bootstrap) and the p-value of the \
+    Mann-Whitney U test. Whatever it asked for may stay in the cache until it is stale.
 
---timeout is for a whole request, connecting included (30s). A status of 400 or more counts as lost. Ctrl-C ends the test
-early and shows what was measured. Ends with 1 where no request succeeded, 3 where nobody listens.";
+--timeout is for a whole request, connecting included (30s). A status of 400 or more counts as \
+    lost. Ctrl-C ends the test early and shows what was measured. Ends with 1 where no request \
+    succeeded, 3 where nobody listens.";
 
 /// Requests, where neither a number nor a time is given.
 const COUNT: u32 = 200;
@@ -150,6 +151,10 @@ impl Args {
             (count, _) => count,
         };
         let Some(rate) = self.rate else {
+            if self.spread.is_burst() {
+                let count = count.unwrap_or(COUNT);
+                return Ok(Mode::Rate(self.spread.schedule(count, None, 0.0)?));
+            }
             if self.spread.is_given() {
                 return Err(
                     Misuse("--pattern says when requests are due, which takes --rate").into()
@@ -160,6 +165,6 @@ impl Args {
         // `as` saturates, and the schedule refuses more than it can keep.
         let in_time = self.duration.map(|time| (rate * time.as_secs_f64()).ceil().max(1.0) as u32);
         let count = count.unwrap_or(u32::MAX).min(in_time.unwrap_or(u32::MAX));
-        Ok(Mode::Rate(self.spread.schedule(count, rate)?))
+        Ok(Mode::Rate(self.spread.schedule(count, Some(rate), rate)?))
     }
 }

@@ -1,12 +1,14 @@
 //! How far a run is: on one line that is redrawn, or on a screen of its own; and what ends it early.
 
 use std::future::Future;
+use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::termios::tcgetwinsize;
 use selat_qos::session::{Cancel, Progress, Snapshot};
-use tokio::signal;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::threshold::Unmet;
@@ -19,6 +21,12 @@ use crate::screen::{Screen, Tint, Wish};
 
 /// How often the line is redrawn.
 const REDRAW: Duration = Duration::from_millis(100);
+
+/// What the line says once the run is told to end.
+const ENDING: &str = "waits for the last replies; Ctrl-C again ends at once";
+
+/// Columns from which there is room for a bar that tells percents.
+const BAR_COLUMNS: u16 = 110;
 
 /// How a run is watched.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -54,18 +62,27 @@ struct Line {
     began: Instant,
     /// From the first probe that is due to the last.
     lasts: Duration,
+    signals: Signals,
+}
+
+/// What ends a run early. Caught from before the run begins to its end: none that comes meanwhile is missed.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
 }
 
 impl Watch {
     /// Begins to show a run that tells of itself in [`Watch::progress`].
     ///
     /// # Errors
-    /// The terminal cannot be drawn on.
+    /// The terminal cannot be drawn on, or signals cannot be caught.
     pub(super) fn begin(show: Show, subject: Subject, look: Look) -> anyhow::Result<Self> {
         match look.screen.filter(|_| show.live) {
             Some(tint) => Self::screen(subject, tint),
             None => {
-                let line = Line { bar: bar(look), began: Instant::now(), lasts: subject.lasts };
+                let signals = Signals::catch().context("cannot catch signals")?;
+                let (bar, began) = (bar(look), Instant::now());
+                let line = Line { bar, began, lasts: subject.lasts, signals };
                 Ok(Self { progress: Progress::default(), display: Display::Line(line) })
             }
         }
@@ -85,7 +102,8 @@ impl Watch {
         self.progress.clone()
     }
 
-    /// Waits for `run`. The first Ctrl-C calls `cancel` and waits on; the second gives up.
+    /// Waits for `run`. The first Ctrl-C cancels it and waits on for what is on its way; the second cuts
+    /// that off, and gives up where nothing was sent yet, as the third does in any case.
     ///
     /// # Errors
     /// [`Unmet::Interrupted`].
@@ -102,19 +120,50 @@ impl Watch {
                 outcome = &mut run => return Ok(outcome),
                 wish = self.display.wish() => wish,
                 _ = ticks.tick() => {
-                    self.display.redraw(&self.progress.snapshot());
+                    if !cancel.is_cancelled() {
+                        self.display.redraw(&self.progress.snapshot());
+                    }
                     continue;
                 }
             };
-            if wish == Wish::Interrupt && cancel.is_cancelled() {
-                return Err(Unmet::Interrupted);
+            match wish {
+                _ if !cancel.is_cancelled() => {
+                    cancel.cancel();
+                    self.display.end();
+                }
+                Wish::End => {}
+                Wish::Interrupt if cancel.is_cut_off() || self.progress.snapshot().sent == 0 => {
+                    return Err(Unmet::Interrupted);
+                }
+                Wish::Interrupt => cancel.cut_off(),
             }
-            cancel.cancel();
+        }
+    }
+}
+
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
 }
 
 impl Line {
+    /// From now on the run is only waited for.
+    fn end(&self) {
+        if let Ok(style) = ProgressStyle::with_template(" {wide_msg}") {
+            self.bar.set_style(style);
+        }
+        self.bar.set_message(ENDING);
+    }
+
     /// The bar is of the probes where their number is known, else of the time.
     fn show(&self, snapshot: &Snapshot) {
         let (sent, done, all) = match snapshot.planned {
@@ -153,10 +202,19 @@ impl Display {
         }
     }
 
+    fn end(&self) {
+        if let Self::Line(line) = self {
+            line.end();
+        }
+    }
+
     /// The next thing that the person wants.
     async fn wish(&mut self) -> Wish {
         match self {
-            Self::Line(_) => interrupted().await,
+            Self::Line(line) => {
+                line.signals.next().await;
+                Wish::Interrupt
+            }
             Self::Screen(screen) => screen.wish().await,
         }
     }
@@ -170,20 +228,77 @@ impl Drop for Display {
     }
 }
 
-async fn interrupted() -> Wish {
-    match signal::ctrl_c().await {
-        Ok(()) => Wish::Interrupt,
-        Err(_) => std::future::pending().await,
-    }
-}
-
 fn bar(look: Look) -> ProgressBar {
     if !look.progress {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    match ProgressStyle::with_template(" {bar:30.cyan/dim} {msg}  {eta} to go") {
+    let columns = tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
+    // What does not fit is cut: a line that wraps cannot be redrawn.
+    let template = match columns {
+        BAR_COLUMNS.. => " {bar:30.cyan/dim} {wide_msg}  {eta} to go",
+        _ => " {bar:8.cyan/dim} {wide_msg}  {eta} to go",
+    };
+    match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    fn watch() -> Watch {
+        let (title, nouns) = ("a test".to_owned(), ("probe", "probes"));
+        let subject = Subject { title, nouns, lasts: Duration::from_secs(1) };
+        Watch::begin(Show::default(), subject, Look::default()).unwrap()
+    }
+
+    fn send(signal: Signal) {
+        kill_process(getpid(), signal).unwrap();
+    }
+
+    /// Waits until `is_so`; a wait without end fails by the harness.
+    async fn until(is_so: impl Fn() -> bool) {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// One test: signals reach every run of this process.
+    #[tokio::test]
+    async fn the_first_signal_cancels_the_second_cuts_off_and_the_third_gives_up() {
+        // Nothing was looked at yet when it came.
+        let (cancel, watched) = (Cancel::default(), watch());
+        send(Signal::TERM);
+        let run = async { until(|| cancel.is_cancelled()).await };
+        assert_eq!(watched.until(run, &cancel).await, Ok(()));
+        assert!(!cancel.is_cut_off());
+
+        let (cancel, watched) = (Cancel::default(), watch());
+        watched.progress().probe_sent(1, Duration::ZERO, Duration::ZERO);
+        send(Signal::INT);
+        let run = async {
+            until(|| cancel.is_cancelled()).await;
+            send(Signal::INT);
+            until(|| cancel.is_cut_off()).await;
+            "what there is"
+        };
+        assert_eq!(watched.until(run, &cancel).await, Ok("what there is"));
+
+        let (cancel, watched) = (Cancel::default(), watch());
+        watched.progress().probe_sent(1, Duration::ZERO, Duration::ZERO);
+        send(Signal::INT);
+        let run = async {
+            until(|| cancel.is_cancelled()).await;
+            send(Signal::INT);
+            until(|| cancel.is_cut_off()).await;
+            send(Signal::INT);
+            std::future::pending::<()>().await;
+        };
+        assert_eq!(watched.until(run, &cancel).await, Err(Unmet::Interrupted));
     }
 }

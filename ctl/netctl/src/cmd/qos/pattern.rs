@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use selat_qos::grade::emodel::Codec;
-use selat_qos::schedule::{Schedule, ScheduleError};
+use selat_qos::schedule::Schedule;
 use selat_qos::session::{Pace, StampSource};
 
 use crate::duration;
+use crate::exit::Misuse;
 
 /// How probes are spread over time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -38,13 +39,30 @@ impl Spread {
         self.pattern != Pattern::default()
     }
 
-    /// `count` probes, `per_s` a second where the pattern has a rate.
-    pub(super) fn schedule(self, count: u32, per_s: f64) -> Result<Schedule, ScheduleError> {
-        match self.pattern {
-            Pattern::Even => Schedule::isochronous(count, per_s),
-            Pattern::Poisson => Schedule::poisson(count, per_s, self.seed),
-            Pattern::Burst => Schedule::burst(count),
-        }
+    /// Whether all are due at once.
+    pub(super) fn is_burst(self) -> bool {
+        self.pattern == Pattern::Burst
+    }
+
+    /// `count` probes, as many a second as was `given` or else is `usual`, where the pattern has a rate.
+    ///
+    /// # Errors
+    /// A rate that the pattern has not, or that no schedule can have.
+    pub(super) fn schedule(
+        self,
+        count: u32,
+        given: Option<f64>,
+        usual: f64,
+    ) -> anyhow::Result<Schedule> {
+        let per_s = given.unwrap_or(usual);
+        Ok(match self.pattern {
+            Pattern::Even => Schedule::isochronous(count, per_s)?,
+            Pattern::Poisson => Schedule::poisson(count, per_s, self.seed)?,
+            Pattern::Burst if given.is_some() => {
+                return Err(Misuse("--pattern burst waits for nothing: leave out --rate").into());
+            }
+            Pattern::Burst => Schedule::burst(count)?,
+        })
     }
 }
 

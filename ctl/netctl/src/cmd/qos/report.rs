@@ -1,22 +1,24 @@
 //! What a measurement found: tables with units, and a sentence that says what it means.
 
+mod clients;
+
 use std::time::Duration;
 
-use selat_qos::analysis::{Analysis, ms};
+use selat_qos::analysis::{Analysis, Pacing, ms};
 use selat_qos::grade::emodel::Codec;
-use selat_qos::grade::tiphon::Index;
+use selat_qos::grade::tiphon::{Index, Tiphon};
 use selat_qos::grade::y1541::{Basis, Y1541};
 use selat_qos::grade::{Grades, Language, Profile};
-use selat_qos::report::{
-    self, COLUMNS, Condition, FAILURES, Measurement, Row, TOTAL_CLIENT, Test, verdict,
-};
+use selat_qos::report::{self, COLUMNS, Condition, Measurement, Row, Test, verdict};
 use serde_json::Value;
 
+use super::calibrate;
 use super::cost;
 use super::files::Files;
 use super::flows;
 use super::grading::Grading;
 use super::threshold::{Thresholds, Unmet};
+use super::unanswered;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Grid, Output, Page, Records, Report, Tone, unit};
 
@@ -36,6 +38,23 @@ pub(super) struct Ending {
 }
 
 impl Ending {
+    /// Concludes what `failure` ended before it was complete: what there is until then is shown and written,
+    /// and the failure stands.
+    pub(super) fn conclude_after(
+        &self,
+        failure: anyhow::Error,
+        measurements: Vec<Measurement>,
+        codec: Codec,
+        output: &mut Output<'_, '_>,
+    ) -> anyhow::Result<Exit> {
+        if !measurements.is_empty()
+            && let Err(unmet) = self.conclude(measurements, codec, output)
+        {
+            output.console.complain(&unmet);
+        }
+        Err(failure)
+    }
+
     /// Shows what this command measured, graded as for `codec`, writes the files, and compares with the
     /// thresholds.
     pub(super) fn conclude(
@@ -44,8 +63,19 @@ impl Ending {
         codec: Codec,
         output: &mut Output<'_, '_>,
     ) -> anyhow::Result<Exit> {
+        self.conclude_also(measurements, codec, Vec::new(), output)
+    }
+
+    /// The same, where bounds of the command's own are `missed`, each with the test that it is of.
+    pub(super) fn conclude_also(
+        &self,
+        measurements: Vec<Measurement>,
+        codec: Codec,
+        missed: Vec<(Option<String>, Unmet)>,
+        output: &mut Output<'_, '_>,
+    ) -> anyhow::Result<Exit> {
         let results = Results::of(measurements, self.grading.profile(codec));
-        results.conclude(&self.files, &self.thresholds, output)
+        Results { missed, ..results }.conclude(&self.files, &self.thresholds, output)
     }
 }
 
@@ -53,19 +83,36 @@ impl Ending {
 pub(super) struct Results {
     measurements: Vec<Measurement>,
     profile: Profile,
-    /// Whether this command measured them, or only shows them.
-    is_own: bool,
+    kind: Kind,
+    /// Bounds that are exceeded, each with the test that it is of where that has to be named.
+    missed: Vec<(Option<String>, Unmet)>,
+}
+
+/// Where results come from, and what they are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// This command measured them.
+    Own,
+    /// This command measured the floor of this machine.
+    Floor,
+    /// Another command measured them.
+    Kept,
 }
 
 impl Results {
     /// Of what this command measured.
     pub(super) fn of(measurements: Vec<Measurement>, profile: Profile) -> Self {
-        Self { measurements, profile, is_own: true }
+        Self { measurements, profile, kind: Kind::Own, missed: Vec::new() }
+    }
+
+    /// Of this machine alone.
+    pub(super) fn floor(measurement: Measurement) -> Self {
+        Self { kind: Kind::Floor, ..Self::of(vec![measurement], Profile::default()) }
     }
 
     /// Of what another command measured and kept.
     pub(super) fn kept(measurements: Vec<Measurement>, profile: Profile) -> Self {
-        Self { measurements, profile, is_own: false }
+        Self { measurements, profile, kind: Kind::Kept, missed: Vec::new() }
     }
 
     /// Shows them, writes the files, and compares with the thresholds.
@@ -75,18 +122,22 @@ impl Results {
         thresholds: &Thresholds,
         output: &mut Output<'_, '_>,
     ) -> anyhow::Result<Exit> {
-        if self.is_own {
+        if self.kind != Kind::Kept {
             self.sign(&output.console.command_line);
         }
         output.show(&self)?;
         files.write(&self.measurements, &self.profile, output.console)?;
+        let is_one = self.measurements.len() == 1;
         for measurement in &self.measurements {
             let total = measurement.total();
-            if total.received == 0 {
-                return Err(unanswered(measurement).into());
+            if let Some(unmet) = unanswered::why(measurement, &total) {
+                return Err(unmet.into());
             }
-            thresholds.check(&total)?;
+            let name = || format!("{} {}", measurement.test.heading(), measurement.target);
+            let exceeded = thresholds.exceeded(&total);
+            self.missed.extend(exceeded.map(|unmet| ((!is_one).then(name), unmet)));
         }
+        Unmet::all(self.missed)?;
         Ok(Exit::Success)
     }
 
@@ -112,8 +163,13 @@ impl Report for Results {
             let grades = measurement.grades(&total, &self.profile);
             page.line(title(measurement, &total));
             page.gap();
+            if self.kind == Kind::Floor {
+                calibrate::figures(measurement, page);
+                worth_knowing(measurement, page);
+                continue;
+            }
             if measurement.clients.len() > 1 {
-                page.grid(&clients(measurement.test, &measurement.rows(&self.profile)));
+                page.grid(&clients::grid(measurement.test, &measurement.rows(&self.profile)));
                 if let Some(fairness) = measurement.fairness() {
                     page.line(format!("fairness (Jain, of throughput): {fairness:.3} of 1"));
                 }
@@ -138,16 +194,6 @@ impl Report for Results {
             records.push_object(&serde_json::to_value(row)?);
         }
         Ok(records)
-    }
-}
-
-/// Nothing came back, or nothing that was good.
-fn unanswered(measurement: &Measurement) -> Unmet {
-    let target = measurement.target.clone();
-    let failures = measurement.conditions.iter().find(|condition| condition.name == FAILURES);
-    match failures {
-        Some(failures) => Unmet::Failed { target, reason: failures.value.clone() },
-        None => Unmet::Silent { target },
     }
 }
 
@@ -178,12 +224,13 @@ fn nouns(test: Test) -> &'static str {
 }
 
 /// The figures of all clients together, each with its grade.
-fn measures(total: &Analysis, grades: &Grades, language: Language) -> Grid {
+pub(super) fn measures(total: &Analysis, grades: &Grades, language: Language) -> Grid {
+    let is_graded = grades.tiphon != Tiphon::default();
     let mut grid = Grid::new(&[
         Column::Left("MEASURE"),
         Column::Right("VALUE"),
         Column::Left("DETAIL"),
-        Column::Left("TIPHON"),
+        Column::Left(if is_graded { "TIPHON" } else { "" }),
     ]);
     let tiphon = &grades.tiphon;
     let measure = |name, value, detail, grade| measure(name, value, detail, grade, language);
@@ -211,6 +258,9 @@ fn measures(total: &Analysis, grades: &Grades, language: Language) -> Grid {
             None => "answers that were overtaken".to_owned(),
         };
         grid.row(measure("reordered", unit::count(reordered), late, None));
+    }
+    if let Some(pacing) = total.pacing.as_ref().filter(|_| !is_graded) {
+        grid.row(measure("lateness", time(pacing.error.percentile(50.0)), late(pacing), None));
     }
     if let Some(voice) = grades.voice {
         let value = format!("MOS {:.2}", voice.mos);
@@ -290,6 +340,19 @@ fn latencies(total: &Analysis) -> String {
     .join("  ")
 }
 
+/// How late probes left, beside the median.
+fn late(pacing: &Pacing) -> String {
+    let figure =
+        |time: Option<Duration>| time.map_or(unit::NONE.to_owned(), |it| format!("{:.3}", ms(it)));
+    format!(
+        "of probes that left  p50 {}  p99 {}  max {}; {} when the next was due",
+        figure(pacing.error.percentile(50.0)),
+        figure(pacing.error.percentile(99.0)),
+        figure(pacing.error.max()),
+        unit::count(pacing.late)
+    )
+}
+
 fn rfc3550(total: &Analysis) -> String {
     match total.jitter.rfc3550 {
         Some(jitter) => format!("RFC 3550: {:.3} ms, at most {:.3}", jitter.last_ms, jitter.max_ms),
@@ -297,55 +360,12 @@ fn rfc3550(total: &Analysis) -> String {
     }
 }
 
-/// A row for each client, and the total.
-fn clients(test: Test, rows: &[Row]) -> Grid {
-    let mut columns = vec![
-        Column::Right("CLIENT"),
-        Column::Right("SENT"),
-        Column::Right("RECEIVED"),
-        Column::Right("LOSS"),
-        Column::Right("MEAN"),
-        Column::Right("P95"),
-        Column::Right("MAX"),
-        Column::Right("JITTER"),
-        Column::Right("THROUGHPUT"),
-    ];
-    if test == Test::Udp {
-        columns.push(Column::Right("MOS"));
-    }
-    let mut grid = Grid::new(&columns);
-    rows.iter().for_each(|row| grid.row(client(test, row)));
-    grid
-}
-
-fn client(test: Test, row: &Row) -> Vec<Cell> {
-    let is_total = row.client == TOTAL_CLIENT;
-    let tone = |tone| if is_total { Tone::Strong } else { tone };
-    let plain = |text: String| Cell::toned(text, tone(Tone::Plain));
-    let loss = if row.lost > 0 { Tone::Bad } else { tone(Tone::Plain) };
-    let mut cells = vec![
-        Cell::toned(&row.client, tone(Tone::Faint)),
-        plain(unit::count(row.sent)),
-        plain(unit::count(row.received)),
-        Cell::toned(row.loss_pct.map_or(unit::NONE.to_owned(), unit::percent), loss),
-        plain(figure_ms(row.latency_mean_ms)),
-        plain(figure_ms(row.latency_p95_ms)),
-        plain(figure_ms(row.latency_max_ms)),
-        plain(figure_ms(row.jitter_ms)),
-        plain(row.throughput_bps.map_or(unit::NONE.to_owned(), unit::bit_rate)),
-    ];
-    if test == Test::Udp {
-        cells.push(plain(row.mos.map_or(unit::NONE.to_owned(), |mos| format!("{mos:.2}"))));
-    }
-    cells
-}
-
 /// Conditions that change how the figures are to be read.
 fn worth_knowing(measurement: &Measurement, page: &mut Page) {
     for condition in &measurement.conditions {
         let (name, value) = (condition.name.as_str(), condition.value.as_str());
         if !USUAL_CONDITIONS.contains(&name) && value != "complete" {
-            page.line(format!("{name}: {value}"));
+            page.paragraph(&format!("{name}: {value}"));
         }
     }
 }

@@ -19,26 +19,27 @@ use crate::output::Output;
 
 const EXAMPLES: &str = "\
 Examples:
-  netctl qos responsiveness                                       through proxyd: down, then up
-  netctl qos responsiveness http://127.0.0.1:8000/.well-known/nq  straight to websrvd, to compare
+  netctl qos responsiveness                   through proxyd: down, then up
+  netctl qos responsiveness http://127.0.0.1:8000/.well-known/nq   past it
   netctl qos responsiveness --direction up --interval 5s --duration 60s
-  netctl qos responsiveness --min-rpm 1000                        ends with 4 where it is less
+  netctl qos responsiveness --min-rpm 1000    ends with 4 where it is less
 
-Follows draft-ietf-ippm-responsiveness-09: one more stream each interval (16 at most) until goodput is
-stable, then until responsiveness is: its standard deviation over 4 intervals is below 5 %. The result
-is the mean of two responsivenesses over the last 4 intervals, each 60000 ms divided by a round trip:
-the mean of handshakes and request on connections of their own (foreign), and of requests on the
-connections that carry the load. Of all times the longest 5 % are left out. Below 300 round trips a
-minute is poor, from 1000 good, from 6000 excellent.
+Follows draft-ietf-ippm-responsiveness-09: one more stream each interval (16 at most) until \
+    goodput is stable, then until responsiveness is: its standard deviation over 4 intervals is \
+    below 5 %. The result is the mean of two responsivenesses over the last 4 intervals, each 60000 \
+    ms divided by a round trip: the mean of handshakes and request on connections of their own \
+    (foreign), and of requests on the connections that carry the load. Of all times the longest 5 % \
+    are left out. Below 300 round trips a minute is poor, from 1000 good, from 6000 excellent.
 
-What differs from the draft: an interval is 1s unless --interval says 5s, over http:// there is no TLS
-(the draft's formula for TCP only), and with --http1 the kernel's estimates of the round trip stand
-for requests among the load, as the draft allows. Confidence is low where there was no time for 4
-intervals, medium where it did not become stable, else high.
+What differs from the draft: an interval is 1s unless --interval says 5s, over http:// there is \
+    no TLS (the draft's formula for TCP only), and with --http1 the kernel's estimates of the round \
+    trip stand for requests among the load, as the draft allows. Confidence is low where there was \
+    no time for 4 intervals, medium where it did not become stable, else high.
 
---timeout is for each round trip, and for each step of connecting (10s): what takes longer counts as
-lost. The server must be a websrvd that offers something to measure against: see netctl qos tcp --help.
-Ctrl-C ends the test early and shows what was measured. Ends with 3 where nobody listens.";
+--timeout is for each round trip, and for each step of connecting (10s): what takes longer \
+    counts as lost. The server must be a websrvd that offers something to measure against: see \
+    netctl qos tcp --help. Ctrl-C ends the test early and shows what was measured. Ends with 3 where \
+    nobody listens.";
 
 /// Measure responsiveness under load, in round trips a minute (RPM)
 #[derive(Debug, clap::Args)]
@@ -105,12 +106,20 @@ pub(super) async fn run(
             interval: args.interval,
             timeout: limit,
         };
-        measurements.push(measure(Run { test, spec }, show, &cancel, output.console).await?);
+        match measure(Run { test, spec }, show, &cancel, output.console).await {
+            Ok(measurement) => measurements.push(measurement),
+            Err(failure) => {
+                return args.ending.conclude_after(failure, measurements, Codec::default(), output);
+            }
+        }
     }
-    let found: Vec<Option<f64>> = measurements.iter().filter_map(rpm).collect();
-    let exit = args.ending.conclude(measurements, Codec::default(), output)?;
-    found.into_iter().try_for_each(|rpm| slow(rpm, args.min_rpm))?;
-    Ok(exit)
+    let is_one = measurements.len() == 1;
+    let missed = measurements.iter().filter_map(|measurement| {
+        let name = format!("{} {}", measurement.test.heading(), measurement.target);
+        Some(((!is_one).then_some(name), slow(rpm(measurement)?, args.min_rpm)?))
+    });
+    let missed = missed.collect();
+    args.ending.conclude_also(measurements, Codec::default(), missed, output)
 }
 
 impl Direction {
@@ -124,14 +133,11 @@ fn rpm(measurement: &Measurement) -> Option<Option<f64>> {
     measurement.bulk_figures().map(|it| it.responsiveness.map(|found| found.rpm))
 }
 
-fn slow(rpm: Option<f64>, bound: Option<f64>) -> Result<(), Unmet> {
-    match (rpm, bound) {
-        (_, None) => Ok(()),
-        (Some(rpm), Some(bound)) if rpm >= bound => Ok(()),
-        (rpm, Some(bound)) => Err(Unmet::Fewer {
-            measure: "responsiveness",
-            measured: rpm.map_or("not measured".to_owned(), |rpm| format!("{rpm:.0} RPM")),
-            bound: format!("{bound} RPM"),
-        }),
-    }
+fn slow(rpm: Option<f64>, bound: Option<f64>) -> Option<Unmet> {
+    let bound = bound.filter(|bound| rpm.is_none_or(|rpm| rpm < *bound))?;
+    Some(Unmet::Fewer {
+        measure: "responsiveness",
+        measured: rpm.map_or("not measured".to_owned(), |rpm| format!("{rpm:.0} RPM")),
+        bound: format!("{bound} RPM"),
+    })
 }

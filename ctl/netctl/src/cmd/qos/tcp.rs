@@ -18,20 +18,21 @@ use crate::output::Output;
 
 const EXAMPLES: &str = "\
 Examples:
-  netctl qos tcp                                              through proxyd: down, then up
-  netctl qos tcp http://127.0.0.1:8000/.well-known/nq         straight to websrvd, to compare
-  netctl qos tcp --direction both --streams 8 --duration 30s  both ways at once
+  netctl qos tcp                                              down, then up
+  netctl qos tcp http://127.0.0.1:8000/.well-known/nq  past proxyd
+  netctl qos tcp --direction both --streams 8          both ways at once
   netctl qos tcp --csv qos_result.csv --report tcp.html
 
-The server must be a websrvd that offers something to measure against: path = \"/.well-known/nq\" in
-the section [measure] of its configuration. Goodput is content, without headers; the first part of
-each test, the warm-up, is left out of it. Latency is that of small requests on connections of their
-own, first on the idle path (2s), then beside the load. What the kernel knows of each connection is
-asked ten times a second: segments sent again and the congestion window are known to the side that
-sends, so of uploads only.
+The server must be a websrvd that offers something to measure against: path = \
+    \"/.well-known/nq\" in the section [measure] of its configuration. Goodput is content, without \
+    headers; the first part of each test, the warm-up, is left out of it. Latency is that of small \
+    requests on connections of their own, first on the idle path (2s), then beside the load. What \
+    the kernel knows of each connection is asked ten times a second: segments sent again and the \
+    congestion window are known to the side that sends, so of uploads only.
 
---timeout is for each of these requests, and for each step of connecting (10s): one that takes longer
-counts as lost. Ctrl-C ends the test early and shows what was measured. Ends with 3 where nobody listens.";
+--timeout is for each of these requests, and for each step of connecting (10s): one that takes \
+    longer counts as lost. Ctrl-C ends the test early and shows what was measured. Ends with 3 where \
+    nobody listens.";
 
 /// Measure goodput over TCP, and latency under load
 #[derive(Debug, clap::Args)]
@@ -115,7 +116,12 @@ pub(super) async fn run(
             interval: args.interval,
             timeout: limit,
         };
-        measurements.push(measure(Run { test, spec }, show, &cancel, output.console).await?);
+        match measure(Run { test, spec }, show, &cancel, output.console).await {
+            Ok(measurement) => measurements.push(measurement),
+            Err(failure) => {
+                return args.ending.conclude_after(failure, measurements, Codec::default(), output);
+            }
+        }
     }
     args.ending.conclude(measurements, Codec::default(), output)
 }

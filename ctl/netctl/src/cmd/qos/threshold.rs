@@ -15,10 +15,10 @@ pub(super) struct Thresholds {
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     max_loss: Option<f64>,
     /// End with 4 where the mean latency is above this, such as 20ms
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_with_unit)]
     max_latency: Option<Duration>,
     /// End with 4 where the jitter is above this, such as 5ms
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_with_unit)]
     max_jitter: Option<Duration>,
 }
 
@@ -55,11 +55,19 @@ pub(crate) enum Unmet {
         /// By how much at most.
         bound: String,
     },
+    /// More than one of these, or of a test that has to be named.
+    #[error("{told}")]
+    Several {
+        /// Each as if it were alone.
+        told: String,
+    },
     /// The target has no address.
-    #[error("cannot find the address of {target}")]
+    #[error("cannot find the address of {target}: {reason}")]
     NoAddress {
         /// As it was given.
         target: String,
+        /// What was found out.
+        reason: String,
     },
     /// The target's host says that nobody listens.
     #[error("nobody listens on UDP {target}")]
@@ -81,19 +89,58 @@ pub(crate) enum Unmet {
         /// Why, with counts.
         reason: String,
     },
-    /// The second Ctrl-C.
+    /// The server was reached, and then nothing was answered.
+    #[error("nothing that was asked of {target} was answered")]
+    Unanswered {
+        /// What was asked.
+        target: String,
+    },
+    /// The streams broke off, and no probe beside them was answered.
+    #[error("no load could be carried with {target}: {reason}")]
+    Broken {
+        /// What was asked.
+        target: String,
+        /// Why, with counts.
+        reason: String,
+    },
+    /// The last Ctrl-C that there is.
     #[error("interrupted; nothing was kept")]
     Interrupted,
 }
 
 impl Unmet {
+    /// All of `missed`, told in one go; each with the test that it is of, where that has to be named.
+    ///
+    /// # Errors
+    /// There is one.
+    pub(super) fn all(missed: Vec<(Option<String>, Self)>) -> Result<(), Self> {
+        match <[_; 1]>::try_from(missed) {
+            Ok([(None, unmet)]) => Err(unmet),
+            Ok([(Some(test), unmet)]) => Err(Self::Several { told: format!("{test}: {unmet}") }),
+            Err(missed) if missed.is_empty() => Ok(()),
+            Err(missed) => {
+                let told = missed.into_iter().map(|(test, unmet)| match test {
+                    Some(test) => format!("{test}: {unmet}"),
+                    None => unmet.to_string(),
+                });
+                Err(Self::Several { told: told.collect::<Vec<_>>().join("; ") })
+            }
+        }
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Threshold { .. } | Self::Fewer { .. } | Self::Change { .. } => Exit::Missed,
+            Self::Threshold { .. }
+            | Self::Fewer { .. }
+            | Self::Change { .. }
+            | Self::Several { .. } => Exit::Missed,
             Self::NoAddress { .. } | Self::Refused { .. } | Self::Silent { .. } => {
                 Exit::Unreachable
             }
-            Self::Failed { .. } | Self::Interrupted => Exit::Failed,
+            Self::Failed { .. }
+            | Self::Unanswered { .. }
+            | Self::Broken { .. }
+            | Self::Interrupted => Exit::Failed,
         }
     }
 
@@ -108,19 +155,28 @@ impl Unmet {
                 "check that an echo or a STAMP reflector is there, and no filter on the way"
                     .to_owned(),
             ),
+            Self::Unanswered { .. } => Some(
+                "see with netctl status how the server fares, or wait longer with --timeout"
+                    .to_owned(),
+            ),
+            Self::Broken { .. } => Some("see with netctl status how the server fares".to_owned()),
             _ => None,
         }
     }
 }
 
 impl Thresholds {
-    /// The first bound that is exceeded.
-    pub(super) fn check(&self, analysis: &Analysis) -> Result<(), Unmet> {
+    /// Every bound that is exceeded.
+    pub(super) fn exceeded(&self, analysis: &Analysis) -> impl Iterator<Item = Unmet> {
         let latency_ms = analysis.latency.mean().map(ms);
         let bound_ms = |bound: Option<Duration>| bound.map(ms);
-        exceeded("loss", analysis.loss_pct, self.max_loss, "%")?;
-        exceeded("latency", latency_ms, bound_ms(self.max_latency), "ms")?;
-        exceeded("jitter", analysis.jitter.mean_ms, bound_ms(self.max_jitter), "ms")
+        [
+            exceeded("loss", analysis.loss_pct, self.max_loss, "%"),
+            exceeded("latency", latency_ms, bound_ms(self.max_latency), "ms"),
+            exceeded("jitter", analysis.jitter.mean_ms, bound_ms(self.max_jitter), "ms"),
+        ]
+        .into_iter()
+        .flatten()
     }
 }
 
@@ -129,20 +185,14 @@ fn exceeded(
     measured: Option<f64>,
     bound: Option<f64>,
     unit: &str,
-) -> Result<(), Unmet> {
-    match (measured, bound) {
-        (Some(measured), Some(bound)) if measured > bound => Err(Unmet::Threshold {
-            measure,
-            measured: format!("{measured:.3} {unit}"),
-            bound: format!("{bound} {unit}"),
-        }),
-        (None, Some(bound)) => Err(Unmet::Threshold {
-            measure,
-            measured: "not measured".to_owned(),
-            bound: format!("{bound} {unit}"),
-        }),
-        _ => Ok(()),
-    }
+) -> Option<Unmet> {
+    let bound = bound?;
+    let measured = match measured {
+        Some(measured) if measured > bound => format!("{measured:.3} {unit}"),
+        Some(_) => return None,
+        None => "not measured".to_owned(),
+    };
+    Some(Unmet::Threshold { measure, measured, bound: format!("{bound} {unit}") })
 }
 
 /// `5` or `5%`.

@@ -27,20 +27,21 @@ const RATE_PER_S: f64 = Call::RATE_PER_S;
 
 const EXAMPLES: &str = "\
 Examples:
-  netctl qos udp                                      100 probes at 50 a second: a voice call
+  netctl qos udp                                      100 probes, 50 a second
   netctl qos udp --count 1000 --rate 500 --size 1200  video
-  netctl qos udp --count 3000 --live                  a minute of it, on a live screen
+  netctl qos udp --count 3000 --live                  on a live screen
   netctl qos udp --voip g729 --pattern poisson        a call, at random times
-  netctl qos udp --rate 1000 --pace precise           every millisecond, to the microsecond
+  netctl qos udp --rate 1000 --pace precise           to the microsecond
   netctl qos udp 192.0.2.1:862 --mode twamp-light     a router's reflector
-  netctl qos udp --auth-key-file stamp.keys           where websrvd has reflector_keys
+  netctl qos udp --auth-key-file stamp.keys           with reflector_keys
   netctl qos udp --compare-direct                     what the relay costs
   netctl qos udp 127.0.0.1:9000 --csv qos_result.csv --report qos.html
-  netctl qos udp --max-loss 1 --max-jitter 5ms        for scripts: ends with 4 where it is worse
+  netctl qos udp --max-loss 1 --max-jitter 5ms        ends with 4 past that
   netctl -o json qos udp | jq '.results[0].latency_p95_ms'
 
---timeout says how long to wait for the last replies (2s). Ctrl-C ends the test early and shows
-what was measured; a second one gives up. Ends with 3 where nothing came back at all.";
+--timeout says how long to wait for the last replies (2s). Ctrl-C ends the test early and shows \
+    what was measured; a second one does not wait for the last replies. Ends with 3 where nothing \
+    came back at all.";
 
 /// Measure loss, latency, jitter and throughput with UDP probes
 #[derive(Debug, clap::Args)]
@@ -136,8 +137,7 @@ impl Args {
             }
             return Ok(Schedule::burst(self.count)?);
         }
-        let rate = self.voip.map_or(self.rate, |_| Some(Call::RATE_PER_S));
-        Ok(self.spread.schedule(self.count, rate.unwrap_or(RATE_PER_S))?)
+        self.spread.schedule(self.count, self.rate, RATE_PER_S)
     }
 }
 

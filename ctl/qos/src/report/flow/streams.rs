@@ -1,11 +1,16 @@
 //! The measurement that a run of streams was: its samples are the probes beside the load.
 
+use std::collections::BTreeMap;
+
 use super::super::{Condition, Measurement, Series, Test};
 use super::Flow;
 use crate::analysis::Analysis;
 use crate::bulk::{BulkFigures, BulkRun, BulkSpec, Goodput, Plan, Probe, ProbeKind};
 use crate::responsiveness::DRAFT;
 use crate::sample::Sample;
+
+/// Name of the condition that says how many streams broke off, and why.
+pub const BROKEN_OFF: &str = "streams that broke off";
 
 impl Measurement {
     /// The measurement that `run` was.
@@ -50,6 +55,17 @@ pub(in crate::report) fn carry(run: &BulkRun, total: &mut Analysis) {
     total.duration = Some(counted).filter(|time| !time.is_zero());
 }
 
+/// `4: REASON`, or of several reasons each with its count.
+fn broken_off(failures: &[String]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    failures.iter().for_each(|reason| *counts.entry(reason).or_default() += 1);
+    let each = counts.iter().map(|(reason, count)| match counts.len() {
+        1 => (*reason).to_owned(),
+        _ => format!("{reason} × {count}"),
+    });
+    format!("{}: {}", failures.len(), each.collect::<Vec<_>>().join("; "))
+}
+
 fn conditions(spec: &BulkSpec, run: &BulkRun) -> Vec<Condition> {
     let protocol = spec.dialer.protocol().name();
     let (pattern, connections) = match spec.plan {
@@ -70,11 +86,25 @@ fn conditions(spec: &BulkSpec, run: &BulkRun) -> Vec<Condition> {
         Condition::new("latency", "of small requests on connections of their own, beside the load"),
     ];
     if !run.failures.is_empty() {
-        let failures = format!("{}: {}", run.failures.len(), run.failures.join("; "));
-        conditions.push(Condition::new("streams that broke off", failures));
+        conditions.push(Condition::new(BROKEN_OFF, broken_off(&run.failures)));
     }
     if run.is_cancelled {
         conditions.push(Condition::new("ended", "cancelled"));
     }
     conditions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_told_once_with_its_count() {
+        let told = |reasons: &[&str]| {
+            broken_off(&reasons.iter().map(|reason| (*reason).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(told(&["refused"]), "1: refused");
+        assert_eq!(told(&["refused"; 4]), "4: refused");
+        assert_eq!(told(&["slow", "cut", "slow"]), "3: cut × 1; slow × 2");
+    }
 }
