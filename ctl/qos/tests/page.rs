@@ -123,6 +123,32 @@ fn a_page_is_whole_however_little_was_measured() {
     }
 }
 
+/// A page on requests one after the other.
+fn page_of_requests(exchanges: Vec<Exchange>) -> String {
+    let samples = exchanges.iter().map(Exchange::sample).collect();
+    let run = LoadRun {
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        dns: None,
+        opened: Vec::new(),
+        clients: vec![exchanges],
+        dropped: 0,
+        is_closed: true,
+        unfinished: 0,
+        is_cancelled: false,
+        processor_share: 0.0,
+    };
+    let measurement = Measurement {
+        test: Test::Http,
+        target: "http://192.0.2.1/".to_owned(),
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        conditions: Vec::new(),
+        clients: vec![Series { client: "1".to_owned(), samples }],
+        straight: None,
+        flow: Some(Flow::Http(run)),
+    };
+    html(&[measurement], &Profile::default())
+}
+
 #[test]
 fn what_a_cache_saves_is_drawn_with_its_interval() {
     let exchange = |seq: u32| {
@@ -141,29 +167,29 @@ fn what_a_cache_saves_is_drawn_with_its_interval() {
             is_cold,
         }
     };
-    let run = LoadRun {
-        started_at: jiff::Timestamp::UNIX_EPOCH,
-        dns: None,
-        opened: Vec::new(),
-        clients: vec![(0..100).map(exchange).collect()],
-        dropped: 0,
-        is_closed: true,
-        unfinished: 0,
-        is_cancelled: false,
-        processor_share: 0.0,
-    };
-    let measurement = Measurement {
-        test: Test::Http,
-        target: "http://192.0.2.1/".to_owned(),
-        started_at: jiff::Timestamp::UNIX_EPOCH,
-        conditions: Vec::new(),
-        clients: Vec::new(),
-        straight: None,
-        flow: Some(Flow::Http(run)),
-    };
-    let page = html(&[measurement], &Profile::default());
+    let page = page_of_requests((0..100).map(exchange).collect());
     assert!(page.contains("+7.000 (+7.000 to +7.000)") && page.contains("What the cache saves"));
     assert!(page.contains("class=\"curve run2\"") && page.contains("What the time is made of"));
+}
+
+#[test]
+fn requests_that_fail_are_not_called_silence() {
+    let exchange = |seq: u32| Exchange {
+        seq,
+        due_at: ms(u64::from(seq)),
+        started_at: ms(u64::from(seq)),
+        opened: None,
+        first_byte_at: Some(ms(u64::from(seq) + 1)),
+        ended_at: ms(u64::from(seq) + 1),
+        bytes: 100,
+        outcome: Outcome::Status(404),
+        verdict: Verdict::None,
+        is_cold: false,
+    };
+    let page = page_of_requests((0..20).map(exchange).collect());
+    assert!(page.contains("20 of 20 failed: status 404 × 20."), "{page}");
+    assert!(page.contains("<small>Failed</small>"), "{page}");
+    assert!(!page.contains("Nothing came back") && !page.contains("Unanswered"), "{page}");
 }
 
 const fn ms(ms: u64) -> Duration {

@@ -3,7 +3,6 @@
 
 mod chart;
 mod cost;
-mod number;
 mod overlaid;
 mod plots;
 mod requests;
@@ -12,10 +11,10 @@ mod tables;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
-use self::number::{bit_rate, milliseconds, plain, with_unit};
+use super::number::{self, bit_rate, milliseconds, plain, with_unit};
 use super::{Measurement, Test, verdict};
 use crate::analysis::{Analysis, Distribution};
-use crate::grade::{Grades, Profile};
+use crate::grade::{Grades, Language, Profile};
 use crate::sample::Sample;
 
 const STYLE: &str = include_str!("html/style.css");
@@ -63,8 +62,8 @@ fn section(measurement: &Measurement, profile: &Profile) -> Markup {
         section {
             h2 { (measurement.test.heading()) " " (measurement.target) }
             p.muted { (when(measurement, &total)) }
-            p.verdict { (unbroken(&verdict(measurement.test, &total, &grades))) }
-            (tiles(measurement.test, &total, &grades))
+            p.verdict { (unbroken(&verdict(measurement, &total, &grades))) }
+            (tiles(measurement, &total, &grades, profile.language))
             div.grid {
                 (streams::panels(measurement))
                 (drawings(measurement, &total))
@@ -102,30 +101,48 @@ fn when(measurement: &Measurement, total: &Analysis) -> String {
     }
 }
 
-fn tiles(test: Test, total: &Analysis, grades: &Grades) -> Markup {
+fn tiles(
+    measurement: &Measurement,
+    total: &Analysis,
+    grades: &Grades,
+    language: Language,
+) -> Markup {
     let tile = |name: &str, value: String, note: String| {
         markup! { div.tile { small { (name) } b { (value) } small { (note) } } }
     };
     let latency = &total.latency;
-    let loss = match test {
+    let loss = match measurement.test {
         Test::Udp => "Packet loss",
+        Test::Http => "Failed",
         _ => "Unanswered",
     };
-    let class = grades.tiphon.overall().map_or("", |class| class.indonesian());
     let p95 = format!("p95 {}", milliseconds(latency.percentile(95.0)));
-    let bytes = total.bytes.map_or_else(String::new, |bytes| format!("{bytes} bytes"));
-    let lost = format!("{} of {}", total.lost, total.sent);
+    let bytes = total.bytes.map_or_else(String::new, number::bytes);
+    let lost = format!("{} of {}", number::count(total.lost), number::count(total.sent));
+    // What a flood gets, no call would.
+    let voice = grades.voice.filter(|_| !measurement.is_flood());
     markup! {
         div.tiles {
             (tile(loss, with_unit(total.loss_pct, "%"), lost))
             (tile("Latency, median", milliseconds(latency.percentile(50.0)), p95))
             (tile("Jitter", with_unit(total.jitter.mean_ms, "ms"), "mean step".to_owned()))
             (tile("Throughput", bit_rate(total.throughput_bps), bytes))
-            @if let Some(voice) = grades.voice {
+            @if let Some(voice) = voice {
                 (tile("Voice, MOS", plain(voice.mos), voice.satisfaction().to_owned()))
             }
-            (tile("TIPHON (customary)", with_unit(grades.tiphon.mean, "/ 4"), class.to_owned()))
+            (tile("TIPHON (customary)", with_unit(grades.tiphon.mean, "/ 4"), class(grades, language)))
         }
+    }
+}
+
+/// What the index comes to, and the measure that is worse.
+fn class(grades: &Grades, language: Language) -> String {
+    let Some(class) = grades.tiphon.overall() else { return String::new() };
+    match grades.tiphon.worst_below(class) {
+        Some((measure, worst)) => {
+            format!("{}, but {measure} {}", class.name(language), worst.name(language))
+        }
+        None => class.name(language).to_owned(),
     }
 }
 

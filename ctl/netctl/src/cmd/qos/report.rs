@@ -119,10 +119,10 @@ impl Report for Results {
                 }
                 page.gap();
             }
-            page.grid(&measures(&total, &grades, self.profile.language));
+            page.grid(&measures(measurement.test, &total, &grades, self.profile.language));
             page.gap();
             flows::sections(measurement, page);
-            page.paragraph(&verdict(measurement.test, &total, &grades));
+            page.paragraph(&verdict(measurement, &total, &grades));
             worth_knowing(measurement, page);
             cost::show(measurement, page);
         }
@@ -178,7 +178,7 @@ fn nouns(test: Test) -> &'static str {
 }
 
 /// The figures of all clients together, each with its grade.
-fn measures(total: &Analysis, grades: &Grades, language: Language) -> Grid {
+fn measures(test: Test, total: &Analysis, grades: &Grades, language: Language) -> Grid {
     let mut grid = Grid::new(&[
         Column::Left("MEASURE"),
         Column::Right("VALUE"),
@@ -188,7 +188,7 @@ fn measures(total: &Analysis, grades: &Grades, language: Language) -> Grid {
     let tiphon = &grades.tiphon;
     let measure = |name, value, detail, grade| measure(name, value, detail, grade, language);
     let loss = total.loss_pct.map_or(unit::NONE.to_owned(), unit::percent);
-    grid.row(measure("loss", loss, lost(total), tiphon.loss));
+    grid.row(measure("loss", loss, lost(test, total), tiphon.loss));
     grid.row(measure("latency", time(total.latency.mean()), latencies(total), tiphon.delay));
     grid.row(measure("jitter", figure_ms(total.jitter.mean_ms), rfc3550(total), tiphon.jitter));
     let throughput = total.throughput_bps.map_or(unit::NONE.to_owned(), unit::bit_rate);
@@ -251,11 +251,12 @@ fn measure(
     [name.into(), Cell::toned(value, Tone::Strong), Cell::toned(detail, Tone::Faint), grade]
 }
 
-fn lost(total: &Analysis) -> String {
+fn lost(test: Test, total: &Analysis) -> String {
+    let became = if test == Test::Http { "failed" } else { "lost" };
     match total.lost {
         0 => format!("{} of {} answered", unit::count(total.received), unit::count(total.sent)),
         lost => format!(
-            "{} of {} lost, at most {} in a row{}",
+            "{} of {} {became}, at most {} in a row{}",
             unit::count(lost),
             unit::count(total.sent),
             total.loss_runs.longest,
