@@ -149,11 +149,11 @@ fn page_of_requests(exchanges: Vec<Exchange>) -> String {
     html(&[measurement], &Profile::default())
 }
 
-#[test]
-fn what_a_cache_saves_is_drawn_with_its_interval() {
+/// Hits and misses in turns, that take as many milliseconds.
+fn in_turns(took_ms: impl Fn(u32, bool) -> u64) -> Vec<Exchange> {
     let exchange = |seq: u32| {
-        let (at, is_cold) = (Duration::from_millis(u64::from(seq) * 20), seq % 2 == 1);
-        let took = Duration::from_millis(if is_cold { 8 } else { 1 });
+        let (at, is_cold) = (ms(u64::from(seq) * 20), seq % 2 == 1);
+        let took = ms(took_ms(seq / 2, is_cold));
         Exchange {
             seq,
             due_at: at,
@@ -167,8 +167,29 @@ fn what_a_cache_saves_is_drawn_with_its_interval() {
             is_cold,
         }
     };
-    let page = page_of_requests((0..100).map(exchange).collect());
+    (0..200).map(exchange).collect()
+}
+
+#[test]
+fn a_difference_that_may_be_chance_is_not_claimed() {
+    // The ranks differ, but the medians would not if a few times were others.
+    let often =
+        |number: u32, is_cold: bool| if number % 5 < if is_cold { 3 } else { 2 } { 2 } else { 1 };
+    let page = page_of_requests(in_turns(often));
+    let doubt = "A hit is likely 2.0 times as fast as a miss, though the difference of the medians may be chance";
+    assert!(page.contains(doubt), "{page}");
+}
+
+#[test]
+fn what_a_cache_saves_is_drawn_with_its_interval() {
+    let page = page_of_requests(in_turns(|_, is_cold| if is_cold { 8 } else { 1 }));
     assert!(page.contains("+7.000 (+7.000 to +7.000)") && page.contains("What the cache saves"));
+    assert!(page.contains("A hit is 8.0 times as fast as a miss: 100 hits took 1.000"), "{page}");
+    for part in
+        ["<td>status 200</td><td class=\"n\">200</td>", "<td>HIT</td><td class=\"n\">100</td>"]
+    {
+        assert!(page.contains(part), "{part}: {page}");
+    }
     assert!(page.contains("class=\"curve run2\"") && page.contains("What the time is made of"));
 }
 
@@ -279,8 +300,13 @@ fn streams_are_drawn_both_ways_with_what_the_kernel_knows_and_the_queue() {
         "Congestion window over time",
         "Segments sent again, in all",
         "Idle against loaded",
+        "The path carried 100 Mbit/s down and 20.0 Mbit/s up.",
+        "10.000\u{a0}ms while the path was idle and 40.000\u{a0}ms beside the load",
+        "<small>Added by the load</small><b>+30.0 ms</b>",
+        "<small>Latency under load, median</small>",
+        "content carried × 8",
         "Added by the load to a request at the median: +30.000 ms",
-        "All 20 were answered",
+        "All 20 probes were answered",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
@@ -290,7 +316,8 @@ fn streams_are_drawn_both_ways_with_what_the_kernel_knows_and_the_queue() {
 #[test]
 fn what_only_the_sender_knows_is_not_drawn_of_downloads() {
     let page = page_of_streams(Test::TcpDown, streams(&[Way::Down], 10));
-    assert!(page.contains("the receiver takes it from how its window is used"), "{page}");
+    assert!(page.contains("the receiver takes it from how its window is used, in steps of 1 ms"));
+    assert!(!page.contains("waited in a queue"), "it is too coarse to say so");
     assert!(!page.contains("Congestion window over") && !page.contains("Segments sent again"));
     assert!(!page.contains("<title>up</title>"));
 }
@@ -301,7 +328,16 @@ fn responsiveness_is_shown_with_its_confidence_and_its_draft() {
     run.confidence = Some([Confidence::High, Confidence::Medium]);
     let page = page_of_streams(Test::RpmDown, run);
     // Foreign: 60000 / ((5 + 40) / 2) = 2667; loaded: 60000 / 40 = 1500; their mean is 2083.
-    for part in [">2667<", ">1500<", ">2083<", ">good<", ">medium<", "in the goodput high"] {
+    for part in [
+        ">2,667<",
+        ">1,500<",
+        ">2,083<",
+        "<b>2,083 RPM</b>",
+        "Responsiveness: 2,083 round trips",
+        ">good<",
+        ">medium<",
+        "in the goodput high",
+    ] {
         assert!(page.contains(part), "{part}: {page}");
     }
     assert!(page.contains("By draft-ietf-ippm-responsiveness-09"));

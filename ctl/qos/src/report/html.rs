@@ -107,14 +107,15 @@ fn tiles(
     grades: &Grades,
     language: Language,
 ) -> Markup {
-    let tile = |name: &str, value: String, note: String| {
-        markup! { div.tile { small { (name) } b { (value) } small { (note) } } }
-    };
     let latency = &total.latency;
     let loss = match measurement.test {
         Test::Udp => "Packet loss",
         Test::Http => "Failed",
-        _ => "Unanswered",
+        _ => "Probes unanswered",
+    };
+    let median = match measurement.test {
+        Test::Udp | Test::Http => "Latency, median",
+        _ => "Latency under load, median",
     };
     let p95 = format!("p95 {}", milliseconds(latency.percentile(95.0)));
     let bytes = total.bytes.map_or_else(String::new, number::bytes);
@@ -124,15 +125,20 @@ fn tiles(
     markup! {
         div.tiles {
             (tile(loss, with_unit(total.loss_pct, "%"), lost))
-            (tile("Latency, median", milliseconds(latency.percentile(50.0)), p95))
+            (tile(median, milliseconds(latency.percentile(50.0)), p95))
             (tile("Jitter", with_unit(total.jitter.mean_ms, "ms"), "mean step".to_owned()))
             (tile("Throughput", bit_rate(total.throughput_bps), bytes))
+            (streams::tiles(measurement))
             @if let Some(voice) = voice {
                 (tile("Voice, MOS", plain(voice.mos), voice.satisfaction().to_owned()))
             }
             (tile("TIPHON (customary)", with_unit(grades.tiphon.mean, "/ 4"), class(grades, language)))
         }
     }
+}
+
+fn tile(name: &str, value: String, note: String) -> Markup {
+    markup! { div.tile { small { (name) } b { (value) } small { (note) } } }
 }
 
 /// What the index comes to, and the measure that is worse.

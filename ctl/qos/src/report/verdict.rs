@@ -1,11 +1,13 @@
 //! What a measurement means, in sentences for someone who reads no tables: what it is good for, what was
 //! lost, how long answers took, how a call would sound.
 
+mod cache;
 mod fitness;
 mod losses;
+mod streams;
 
 use self::fitness::Fitness;
-use super::Measurement;
+use super::{Flow, Measurement};
 use crate::analysis::{Analysis, ms};
 use crate::grade::Grades;
 use crate::grade::tiphon::Index;
@@ -13,23 +15,26 @@ use crate::grade::tiphon::Index;
 /// R-factor from which most are content with a call (ITU-T G.109: medium).
 const R_CONTENT: f64 = 70.0;
 
-/// One to four sentences on the `total` of `measurement`; the first says what the path is good for.
+/// A few sentences on the `total` of `measurement`; the first answers what was asked: how much the path
+/// carries, what a cache saves, what the path is good for.
 #[must_use]
 pub fn verdict(measurement: &Measurement, total: &Analysis, grades: &Grades) -> String {
+    let mut sentences = match &measurement.flow {
+        Some(Flow::Tcp(run)) => streams::sentences(run),
+        Some(Flow::Http(run)) => cache::sentence(run).into_iter().collect(),
+        None => Vec::new(),
+    };
     if total.received == 0 {
-        return losses::silence(measurement, total);
+        sentences.push(losses::silence(measurement, total));
+        return sentences.join(" ");
     }
     let fitness = fitness::of(measurement, total);
-    [
-        first(measurement, total, fitness),
-        latency(total),
-        fitness.and_then(|fitness| voice(grades, fitness)),
-        tiphon(grades),
-    ]
-    .into_iter()
-    .flatten()
-    .collect::<Vec<_>>()
-    .join(" ")
+    sentences.extend(first(measurement, total, fitness));
+    // Of streams it stands beside that of the idle path.
+    sentences.extend(latency(total).filter(|_| measurement.bulk_figures().is_none()));
+    sentences.extend(fitness.and_then(|fitness| voice(grades, fitness)));
+    sentences.extend(tiphon(grades));
+    sentences.join(" ")
 }
 
 /// What it is good for, and what was lost.

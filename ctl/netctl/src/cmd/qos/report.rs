@@ -119,7 +119,7 @@ impl Report for Results {
                 }
                 page.gap();
             }
-            page.grid(&measures(measurement.test, &total, &grades, self.profile.language));
+            page.grid(&measures(measurement, &total, &grades, self.profile.language));
             page.gap();
             flows::sections(measurement, page);
             page.paragraph(&verdict(measurement, &total, &grades));
@@ -178,7 +178,12 @@ fn nouns(test: Test) -> &'static str {
 }
 
 /// The figures of all clients together, each with its grade.
-fn measures(test: Test, total: &Analysis, grades: &Grades, language: Language) -> Grid {
+fn measures(
+    measurement: &Measurement,
+    total: &Analysis,
+    grades: &Grades,
+    language: Language,
+) -> Grid {
     let mut grid = Grid::new(&[
         Column::Left("MEASURE"),
         Column::Right("VALUE"),
@@ -188,14 +193,18 @@ fn measures(test: Test, total: &Analysis, grades: &Grades, language: Language) -
     let tiphon = &grades.tiphon;
     let measure = |name, value, detail, grade| measure(name, value, detail, grade, language);
     let loss = total.loss_pct.map_or(unit::NONE.to_owned(), unit::percent);
-    grid.row(measure("loss", loss, lost(test, total), tiphon.loss));
-    grid.row(measure("latency", time(total.latency.mean()), latencies(total), tiphon.delay));
+    grid.row(measure("loss", loss, lost(measurement.test, total), tiphon.loss));
+    let latency = flows::latency(measurement);
+    grid.row(measure(latency, time(total.latency.mean()), latencies(total), tiphon.delay));
     grid.row(measure("jitter", figure_ms(total.jitter.mean_ms), rfc3550(total), tiphon.jitter));
     let throughput = total.throughput_bps.map_or(unit::NONE.to_owned(), unit::bit_rate);
-    let received = total
-        .bytes
-        .map_or(String::new(), |bytes| format!("{} of payload received", unit::bytes(bytes)));
+    let received = total.bytes.map_or(String::new(), |bytes| {
+        format!("{} {}", unit::bytes(bytes), flows::carried(measurement))
+    });
     grid.row(measure("throughput", throughput, received, tiphon.throughput));
+    if let Some((name, value, detail)) = flows::measure(measurement) {
+        grid.row(measure(name, value, detail, None));
+    }
     if let Some(one_way) = &total.one_way {
         let up = time(one_way.up.percentile(50.0));
         let error = ms(one_way.error);
@@ -314,7 +323,7 @@ fn clients(test: Test, rows: &[Row]) -> Grid {
     if test == Test::Udp {
         columns.push(Column::Right("MOS"));
     }
-    let mut grid = Grid::new(&columns);
+    let mut grid = Grid::new(&columns).spare(&["MAX", "RECEIVED", "JITTER", "MOS", "MEAN"]);
     rows.iter().for_each(|row| grid.row(client(test, row)));
     grid
 }

@@ -3,9 +3,10 @@
 
 use maud::{Markup, html};
 
-use super::number::{NOT_MEASURED, plain};
+use super::number::{NOT_MEASURED, count, plain, with_unit};
 use super::{figure, plots};
 use crate::analysis::{Distribution, ms};
+use crate::http::Verdict;
 use crate::load::{Comparison, LoadFigures};
 use crate::report::Measurement;
 
@@ -18,6 +19,8 @@ pub(super) fn panels(measurement: &Measurement) -> Markup {
     html! {
         @if let Some(figures) = &figures {
             @if let Some(comparison) = &figures.comparison { (cache(comparison)) }
+            (outcomes(figures))
+            (verdicts(figures))
             div.panel.wide { (times(figures)) }
         }
     }
@@ -60,6 +63,51 @@ fn cache(comparison: &Comparison) -> Markup {
                 (format!("{:.1}", shift.longer * 100.0)) " % of all pairs (Mann-Whitney U, p "
                 (if shift.p_value < 1e-4 { "below 0.0001".to_owned() } else { format!("{:.4}", shift.p_value) })
                 "). Hits and misses were asked for in turns, and are told apart by " (told_by) "."
+            }
+        }
+    }
+}
+
+/// What came of the requests.
+fn outcomes(figures: &LoadFigures) -> Markup {
+    let all: u64 = figures.outcomes.values().sum();
+    let share = |requests: u64| with_unit(Some(requests as f64 * 100.0 / all.max(1) as f64), "%");
+    html! {
+        div.panel {
+            h3 { "What came of the requests" }
+            table {
+                tr { th { "Outcome" } th.n { "Requests" } th.n { "Share" } }
+                @for (outcome, requests) in &figures.outcomes {
+                    tr { td { (outcome) } td.n { (count(*requests)) } td.n { (share(*requests)) } }
+                }
+            }
+            @if let Some(rate) = figures.answered_per_s {
+                p.muted { "Answered, whatever the status: " (plain(rate)) " a second." }
+            }
+        }
+    }
+}
+
+/// What the cache did; nothing where none said so.
+fn verdicts(figures: &LoadFigures) -> Markup {
+    let is_told = figures.verdicts.iter().any(|it| it.verdict != Verdict::None);
+    html! {
+        @if is_told {
+            div.panel {
+                h3 { "What the cache did" }
+                table {
+                    tr {
+                        th { "Service time, ms" } th.n { "Count" } th.n { "p50" } th.n { "p95" } th.n { "Max" }
+                    }
+                    @for it in &figures.verdicts {
+                        tr {
+                            td { (it.verdict.as_str()) }
+                            td.n { (count(it.service.sorted().len() as u64)) }
+                            @for percent in [50.0, 95.0, 100.0] { td.n { (at(&it.service, percent)) } }
+                        }
+                    }
+                }
+                p.muted { "By what the nearest cache says of each answer, such as in Cache-Status (RFC 9211)." }
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::analysis::{Analysis, Distribution};
 use crate::grade::tiphon::Index;
 use crate::grade::y1541::{Basis, Y1541};
 use crate::grade::{Grades, Profile};
-use crate::report::{Condition, Measurement, Row, TOTAL_CLIENT};
+use crate::report::{Condition, Measurement, Row, TOTAL_CLIENT, Test};
 
 /// Every figure of all clients, with the formula or the source that it follows.
 pub(super) fn figures(measurement: &Measurement, total: &Analysis) -> Markup {
@@ -16,7 +16,7 @@ pub(super) fn figures(measurement: &Measurement, total: &Analysis) -> Markup {
     let others = one_way(total).into_iter().chain(measurement.fairness().map(fair));
     html! {
         dl.figures {
-            @for (name, value, formula) in counted(total).into_iter().chain(timed).chain(others) {
+            @for (name, value, formula) in counted(measurement, total).into_iter().chain(timed).chain(others) {
                 div { dt { (name) span.muted { (formula) } } dd { (value) } }
             }
         }
@@ -25,7 +25,11 @@ pub(super) fn figures(measurement: &Measurement, total: &Analysis) -> Markup {
 
 type Figure = (&'static str, String, &'static str);
 
-fn counted(total: &Analysis) -> Vec<Figure> {
+fn counted(measurement: &Measurement, total: &Analysis) -> Vec<Figure> {
+    let carried = match measurement.test {
+        Test::Udp | Test::Http => "payload received × 8 / total time",
+        _ => "content carried × 8 / time that counts",
+    };
     let loss = with_unit(total.loss_pct, "%");
     let mean_run = with_unit(total.loss_runs.mean_run(), "");
     vec![
@@ -37,7 +41,7 @@ fn counted(total: &Analysis) -> Vec<Figure> {
             "losses in a row",
         ),
         ("Loss bursts", total.loss_runs.bursts.to_string(), "RFC 3611 §4.7.2, Gmin 16"),
-        ("Throughput", bit_rate(total.throughput_bps), "payload received × 8 / total time"),
+        ("Throughput", bit_rate(total.throughput_bps), carried),
     ]
 }
 

@@ -16,9 +16,11 @@ const UNSEEN_PCT: f64 = 1.0;
 pub(super) fn silence(measurement: &Measurement, total: &Analysis) -> String {
     let sent = count(total.sent);
     match measurement.test {
-        _ if total.sent == 0 => "Nothing was sent.".to_owned(),
+        Test::Udp | Test::Http if total.sent == 0 => "Nothing was sent.".to_owned(),
+        _ if total.sent == 0 => "No probe was sent beside the load.".to_owned(),
         Test::Http => format!("{sent} of {sent} failed{}.", reasons(measurement)),
-        _ => format!("Nothing came back: {sent} sent, not one answered."),
+        Test::Udp => format!("Nothing came back: {sent} sent, not one answered."),
+        _ => format!("Of {sent} probes beside the load not one was answered."),
     }
 }
 
@@ -32,7 +34,7 @@ pub(super) fn unseen_pct(total: &Analysis) -> Option<f64> {
 pub(super) fn of(measurement: &Measurement, total: &Analysis) -> Option<String> {
     let pct = total.loss_pct?;
     if total.lost == 0 {
-        return Some(none(total));
+        return Some(none(measurement.test, total));
     }
     let runs = &total.loss_runs;
     let at = minutes(runs.longest_at.unwrap_or_default());
@@ -44,16 +46,18 @@ pub(super) fn of(measurement: &Measurement, total: &Analysis) -> Option<String> 
     };
     let (became, why) = match measurement.test {
         Test::Http => ("failed", reasons(measurement)),
-        _ => ("went unanswered", ways(total)),
+        Test::Udp => ("went unanswered", ways(total)),
+        _ => ("probes went unanswered", String::new()),
     };
     let (lost, sent) = (count(total.lost), count(total.sent));
     Some(format!("{lost} of {sent} {became} ({pct:.2} %), {when}{why}"))
 }
 
-fn none(total: &Analysis) -> String {
+fn none(test: Test, total: &Analysis) -> String {
+    let probes = if matches!(test, Test::Udp | Test::Http) { "" } else { " probes" };
     let all = match total.sent {
         1 => "the only one was answered".to_owned(),
-        sent => format!("all {} were answered", count(sent)),
+        sent => format!("all {}{probes} were answered", count(sent)),
     };
     match unseen_pct(total) {
         Some(unseen) => format!("{all}, too few to rule out a loss of up to {unseen:.0} %"),
