@@ -73,6 +73,7 @@ async fn measure(
     let subject = Subject {
         title: "UDP to this machine itself".to_owned(),
         nouns: ("probe", "probes"),
+        crowd: ("client", "clients"),
         lasts: Calibration::LASTS,
     };
     let watch = Watch::begin(Show::default(), subject, console.look)?;
