@@ -11,23 +11,32 @@ use crate::cmd::top::{Pace, Reading};
 use crate::output::{harmless, unit};
 
 /// Who proxyd is, and what it holds now.
-pub(super) fn proxyd_words(reading: &Reading, pace: Pace, tint: Tint) -> Vec<Line<'static>> {
+pub(super) fn proxyd_words(
+    reading: &Reading,
+    pace: Pace,
+    width: u16,
+    tint: Tint,
+) -> Vec<Line<'static>> {
     let it = match &reading.proxyd {
         Ok(it) => it,
         Err(error) => return vec![unreachable("proxyd", error, tint)],
     };
     let (cache, relay) = (&it.cache, &it.relay);
     let pace = pace.proxyd.unwrap_or_default();
-    let sessions = |now: u64, max: u64| format!("{} of {}", unit::count(now), unit::count(max));
+    // Without a relay there is room for none: that is no table which is full.
+    let sessions = |now: u64, max: u64| match max {
+        0 => "no relay".to_owned(),
+        max => format!("{} of {}", unit::count(now), unit::count(max)),
+    };
     let udp = relay.udp.as_ref().map(|udp| sessions(udp.sessions, udp.sessions_max));
     let tcp = relay.tcp.as_ref().map(|tcp| sessions(tcp.sessions, tcp.sessions_max));
     let memory =
         format!("{} of {}", unit::bytes(cache.memory_bytes), unit::bytes(cache.memory_max_bytes));
     let p99 = cache.hit_latency.as_ref().and_then(|latency| latency.p99.as_ref());
     vec![
-        who("proxyd", &it.status, tint),
+        who("proxyd", &it.status, width, tint),
         facts(
-            tint,
+            (width, tint),
             [
                 (
                     "cache",
@@ -39,7 +48,7 @@ pub(super) fn proxyd_words(reading: &Reading, pace: Pace, tint: Tint) -> Vec<Lin
             ],
         ),
         facts(
-            tint,
+            (width, tint),
             [
                 ("UDP sessions", udp.unwrap_or_else(|| unit::NONE.to_owned())),
                 ("TCP sessions", tcp.unwrap_or_else(|| unit::NONE.to_owned())),
@@ -50,16 +59,21 @@ pub(super) fn proxyd_words(reading: &Reading, pace: Pace, tint: Tint) -> Vec<Lin
 }
 
 /// Who websrvd is, and what it does now.
-pub(super) fn websrvd_words(reading: &Reading, pace: Pace, tint: Tint) -> Vec<Line<'static>> {
+pub(super) fn websrvd_words(
+    reading: &Reading,
+    pace: Pace,
+    width: u16,
+    tint: Tint,
+) -> Vec<Line<'static>> {
     let it = match &reading.websrvd {
         Ok(it) => it,
         Err(error) => return vec![unreachable("websrvd", error, tint)],
     };
     let pace = pace.websrvd.unwrap_or_default();
     vec![
-        who("websrvd", &it.status, tint),
+        who("websrvd", &it.status, width, tint),
         facts(
-            tint,
+            (width, tint),
             [
                 ("serves", harmless(&it.web.root).into_owned()),
                 ("failed", format!("{:.0}/s", pace.failed)),
@@ -88,7 +102,7 @@ pub(super) fn proxyd_curves(
         requests,
         Plot {
             name: "requests",
-            figure: &per_s(now.map(|it| it.requests)),
+            figures: &[per_s(now.map(|it| it.requests))],
             values: &curve(requests, |it| Some(it.proxyd?.requests)),
             highest: None,
             style: tint.accent(),
@@ -100,7 +114,7 @@ pub(super) fn proxyd_curves(
         hits,
         Plot {
             name: "hits",
-            figure: &ratio.unwrap_or_else(|| unit::NONE.to_owned()),
+            figures: &[ratio.unwrap_or_else(|| unit::NONE.to_owned())],
             values: &curve(hits, |it| it.proxyd?.hit_ratio),
             highest: Some(1.0),
             style: tint.good(),
@@ -111,7 +125,7 @@ pub(super) fn proxyd_curves(
         bytes,
         Plot {
             name: "to clients",
-            figure: &bytes_per_s(now.map(|it| it.cache_bytes + it.origin_bytes)),
+            figures: &[bytes_per_s(now.map(|it| it.cache_bytes + it.origin_bytes))],
             values: &curve(bytes, |it| it.proxyd.map(|it| it.cache_bytes + it.origin_bytes)),
             highest: None,
             style: tint.accent(),
@@ -124,7 +138,7 @@ pub(super) fn proxyd_curves(
         relayed,
         Plot {
             name: "relayed",
-            figure: &format!("{}, {rate}", per_s(datagrams)),
+            figures: &[per_s(datagrams), rate],
             values: &curve(relayed, |it| Some(it.proxyd?.relayed_bytes)),
             highest: None,
             style: tint.accent(),
@@ -166,7 +180,7 @@ pub(super) fn websrvd_curves(
     ];
     for (area, name, figure, values) in plots {
         let plot =
-            Plot { name, figure: &figure, values: &values, highest: None, style: tint.accent() };
+            Plot { name, figures: &[figure], values: &values, highest: None, style: tint.accent() };
         plot.draw(frame, area, tint);
     }
 }
@@ -174,7 +188,8 @@ pub(super) fn websrvd_curves(
 /// A framed curve.
 struct Plot<'a> {
     name: &'a str,
-    figure: &'a str,
+    /// As many of them as there is room for.
+    figures: &'a [String],
     values: &'a [Option<f64>],
     /// Where its scale ends; at the largest value where nothing is said.
     highest: Option<f64>,
@@ -183,14 +198,15 @@ struct Plot<'a> {
 
 impl Plot<'_> {
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, tint: Tint) {
-        let title = shape::title(self.name, self.figure, tint);
+        let title = shape::fitting(self.name, self.figures, area.width, tint);
         let inner = shape::framed(frame, area, title, tint);
         let highest = self.highest.unwrap_or_else(|| shape::largest(self.values));
         shape::sparkline(frame, inner, self.values, highest, self.style);
     }
 }
 
-fn who(name: &str, status: &GetStatusResponse, tint: Tint) -> Line<'static> {
+/// Who it is; what a narrow screen has no room for is left out, the least telling first.
+fn who(name: &str, status: &GetStatusResponse, width: u16, tint: Tint) -> Line<'static> {
     let (state, style) = match status.state() {
         DaemonState::Serving => ("serving", tint.good()),
         DaemonState::Starting => ("starting", tint.warning()),
@@ -206,12 +222,18 @@ fn who(name: &str, status: &GetStatusResponse, tint: Tint) -> Line<'static> {
         unit::count(status.connections_active),
         unit::count(status.connections_max)
     );
-    let rest = format!(
-        "  {}  up {}  generation {}  {connections}",
-        harmless(&status.version),
-        unit::message_span(status.uptime.as_ref()),
-        status.config_generation,
-    );
+    let version = harmless(&status.version).into_owned();
+    let up = format!("up {}", unit::message_span(status.uptime.as_ref()));
+    let generation = format!("generation {}", status.config_generation);
+    let mut parts = vec![version, up, generation, connections];
+    let room = usize::from(width).saturating_sub(9 + state.chars().count());
+    for spared in [2, 0, 0, 0] {
+        let needed: usize = parts.iter().map(|part| part.chars().count() + 2).sum();
+        if needed > room {
+            parts.remove(spared);
+        }
+    }
+    let rest: String = parts.iter().map(|part| format!("  {part}")).collect();
     Line::from(vec![
         Span::styled(format!(" {name:<8}"), tint.strong()),
         Span::styled(state, style),
@@ -226,9 +248,19 @@ fn unreachable(name: &str, error: &str, tint: Tint) -> Line<'static> {
     ])
 }
 
-fn facts<const N: usize>(tint: Tint, facts: [(&'static str, String); N]) -> Line<'static> {
+/// As many of the facts as there is room for, whole.
+fn facts<const N: usize>(
+    (width, tint): (u16, Tint),
+    facts: [(&'static str, String); N],
+) -> Line<'static> {
+    let mut room = usize::from(width).saturating_sub(9);
     let mut spans = vec![Span::raw(" ".repeat(9))];
     for (name, value) in facts {
+        let needed = name.len() + 1 + value.chars().count();
+        if needed > room {
+            break;
+        }
+        room = room.saturating_sub(needed + 3);
         spans.push(Span::styled(format!("{name} "), tint.faint()));
         spans.push(Span::raw(format!("{value}   ")));
     }
