@@ -64,7 +64,7 @@ fn one_slow_answer_does_not_squeeze_all_others_and_is_said() {
     let mut outlier = samples(1_000, |_| false);
     outlier[500].received_at = Some(outlier[500].sent_at + Duration::from_secs(3));
     let page = page(vec![outlier]);
-    assert!(page.contains("What is slower stands at its end: 1 of 1000, up to 3000 ms."), "{page}");
+    assert!(page.contains("What is slower stands at its end: 1 of 1,000, up to 3000 ms."), "{page}");
     assert!(!page.contains(">3000</text>"));
 }
 
@@ -84,7 +84,7 @@ fn every_drawing_says_in_words_what_it_shows() {
         let is_named = tag.contains("role=\"img\"") && tag.contains("aria-label=\"");
         assert!(is_named, "{tag}");
     }
-    assert_eq!(page.matches("class=\"scroll\" tabindex=\"0\"").count(), 1);
+    assert_eq!(page.matches("class=\"scroll tall\" tabindex=\"0\"").count(), 1);
 }
 
 #[test]
@@ -120,6 +120,54 @@ fn a_page_is_whole_however_little_was_measured() {
         let page = page(clients);
         assert!(page.ends_with("</html>"));
         assert!(!page.contains("NaN") && !page.contains("inf "), "{page}");
+    }
+}
+
+#[test]
+fn what_a_drawing_leaves_out_is_said_and_only_that() {
+    let few = page(vec![samples(41, |_| false)]);
+    assert!(!few.contains("are not drawn here") && !few.contains("stands at the edge"), "{few}");
+    let mut outlier = samples(150, |_| false);
+    outlier[50].received_at = Some(outlier[50].sent_at + Duration::from_secs(3));
+    let page = page(vec![outlier]);
+    let said = [
+        "The slowest, 1, are not drawn here.",
+        "What is larger stands at the edge: 2 of 149.",
+        "The curve stops where the axis ends: 1 of 150 were slower.",
+        "<div class=\"ends\"><span>0 s</span><span>0.075 s</span><span>0.149 s</span></div>",
+    ];
+    for part in said {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
+#[test]
+fn numbers_have_their_unit_their_sign_and_their_groups() {
+    let of = |target: &str, samples| Measurement {
+        test: Test::Udp,
+        target: target.to_owned(),
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        conditions: Vec::new(),
+        clients: vec![Series { client: "1".to_owned(), samples }],
+        straight: None,
+        flow: None,
+    };
+    let straight = of("192.0.2.2:9", samples(18_421, |_| false));
+    let relayed = samples(18_421, |_| false)
+        .into_iter()
+        .map(|it| Sample { received_at: it.received_at.map(|at| at + ms(1)), ..it });
+    let relayed = of("192.0.2.1:9", relayed.collect());
+    let page =
+        html(&[Measurement { straight: Some(Box::new(straight)), ..relayed }], &Profile::default());
+    for part in [
+        "data-name=\"Difference\">+1.00 ms</td>",
+        " to +1.",
+        "<small>1.76 MiB</small>",
+        "all 18,421 were answered",
+        "<dd>18,421, 18,421</dd>",
+        "rounded to whole milliseconds first, half up",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
     }
 }
 
@@ -305,6 +353,7 @@ fn streams_are_drawn_both_ways_with_what_the_kernel_knows_and_the_queue() {
         "<small>Added by the load</small><b>+30.0 ms</b>",
         "<small>Latency under load, median</small>",
         "content carried × 8",
+        "<h3>Goodput over time, Mbit/s</h3>",
         "Added by the load to a request at the median: +30.000 ms",
         "All 20 probes were answered",
     ] {

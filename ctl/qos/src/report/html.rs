@@ -80,7 +80,7 @@ fn section(measurement: &Measurement, profile: &Profile) -> Markup {
                     div.panel.wide { (cost::table(&straight.target, &cost)) }
                 }
                 @if measurement.clients.len() > 1 {
-                    div.panel.wide { (tables::clients(&measurement.rows(profile))) }
+                    div.panel.wide { (tables::clients(measurement, &measurement.rows(profile))) }
                 }
             }
         }
@@ -157,23 +157,25 @@ fn drawings(measurement: &Measurement, total: &Analysis) -> Markup {
     let mut samples: Vec<&Sample> =
         measurement.clients.iter().flat_map(|series| &series.samples).collect();
     samples.sort_by_key(|sample| sample.sent_at);
-    let strip = plots::loss_strip(&samples);
+    let strip = markup! { (plots::loss_strip(&samples)) (plots::strip_times(&samples)) };
     let runs = plots::worst_runs(clients).unwrap_or_default();
     markup! {
         (over_time(&samples, total))
         @if let Some(histogram) = plots::histogram(&total.latency) {
-            (figure("How often which latency", &histogram, "Each bar counts the answers of its width. \
-                One narrow hill is a steady path; two hills are two paths or two states of one. The \
-                slowest 1\u{a0}% are not drawn here."))
+            (figure("How often which latency", &histogram, &format!("Each bar counts the answers of its \
+                width. One narrow hill is a steady path; two hills are two paths or two states of \
+                one.{}", left_out(&total.latency))))
         }
-        @if let Some(steps) = plots::steps(clients) {
-            (figure("Steps from one answer to the next, ms", &steps, "The difference of each answer's \
-                latency to that of the one before it (IPDV, RFC 5481): above zero is slower, below is \
-                faster. The wider the band, the larger the buffer that a call needs."))
+        @if let Some((steps, beyond, all)) = plots::steps(clients) {
+            (figure("Steps from one answer to the next, ms", &steps, &format!("The difference of each \
+                answer's latency to that of the one before it (IPDV, RFC 5481): above zero is slower, \
+                below is faster. The wider the band, the larger the buffer that a call needs.{}",
+                at_edge(beyond, all))))
         }
         @if let Some(curve) = plots::cumulative(&total.latency) {
-            (figure("Share of answers within, %", &curve, "Read up from a latency to see which \
-                share of the answers came within it. The steeper, the steadier."))
+            (figure("Share of answers within, %", &curve, &format!("Read up from a latency to see which \
+                share of the answers came within it. The steeper, the steadier.{}",
+                plots::cut_off(&total.latency))))
         }
         (comparison(measurement))
         div.wide {
@@ -182,6 +184,24 @@ fn drawings(measurement: &Measurement, total: &Analysis) -> Markup {
                 loss, a block is an outage. {runs}")))
         }
         div.panel.wide { h3 { "Conditions" } (tables::conditions(&measurement.conditions)) }
+    }
+}
+
+fn left_out(latency: &Distribution) -> String {
+    match plots::beyond_histogram(latency) as u64 {
+        0 => String::new(),
+        slower => format!(" The slowest, {}, are not drawn here.", number::count(slower)),
+    }
+}
+
+fn at_edge(beyond: usize, all: usize) -> String {
+    match beyond as u64 {
+        0 => String::new(),
+        beyond => format!(
+            " What is larger stands at the edge: {} of {}.",
+            number::count(beyond),
+            number::count(all as u64)
+        ),
     }
 }
 
@@ -195,9 +215,10 @@ fn over_time(samples: &[&Sample], total: &Analysis) -> Markup {
     let beyond = match plots::latency_end(&total.latency) {
         (_, 0) => String::new(),
         (end, slower) => format!(
-            " The axis ends at {} ms. What is slower stands at its end: {slower} of {}, up to {}.",
+            " The axis ends at {} ms. What is slower stands at its end: {} of {}, up to {}.",
             plain(end),
-            total.received,
+            number::count(slower as u64),
+            number::count(total.received),
             milliseconds(total.latency.max())
         ),
     };
@@ -227,13 +248,18 @@ fn comparison(measurement: &Measurement) -> Markup {
         clients.truncate(plots::BOXES);
     }
     let note = if is_cut { " Only the slowest are drawn; the table has all." } else { "" };
+    let who = tables::who(measurement).0.to_lowercase();
+    let alike = if measurement.is_by_verdict() {
+        "What lies between the boxes is what the cache saves."
+    } else {
+        "Boxes that line up are clients served alike."
+    };
     let caption = format!(
-        "Line: fastest answer to 95th percentile. Box: the middle half. Thick: the median. Boxes \
-         that line up are clients served alike.{note}"
+        "Line: fastest answer to 95th percentile. Box: the middle half. Thick: the median. {alike}{note}"
     );
     markup! {
         @if clients.len() > 1 {
-            (figure("Latency by client, ms", &plots::boxes(&clients), &caption))
+            (figure(&format!("Latency by {who}, ms"), &plots::boxes(&who, &clients), &caption))
         }
     }
 }

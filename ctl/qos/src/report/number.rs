@@ -46,6 +46,12 @@ pub(super) fn plain(value: f64) -> String {
     }
 }
 
+/// The same with its sign: a difference.
+pub(super) fn signed(value: f64) -> String {
+    let sign = if value < 0.0 { "−" } else { "+" };
+    format!("{sign}{}", plain(value.abs()))
+}
+
 /// A value with its unit, or the dash.
 pub(super) fn with_unit(value: Option<f64>, unit: &str) -> String {
     value.map_or(NOT_MEASURED.to_owned(), |value| format!("{} {unit}", plain(value)))

@@ -4,6 +4,7 @@
 use maud::{Markup, html};
 
 use super::number::{NOT_MEASURED, count, plain, with_unit};
+use super::tables::cell;
 use super::{figure, plots};
 use crate::analysis::{Distribution, ms};
 use crate::http::Verdict;
@@ -127,7 +128,7 @@ fn times(figures: &LoadFigures) -> Markup {
     html! {
         h3 { "What the time is made of, ms" }
         div.scroll tabindex="0" role="region" aria-label="Times of the parts of a request" {
-            table {
+            table.stack {
                 tr {
                     th { "Part" } th.n { "Count" }
                     @for percent in PERCENTS { th.n { "p" (percent) } }
@@ -137,9 +138,9 @@ fn times(figures: &LoadFigures) -> Markup {
                     @if times.max().is_some() {
                         tr {
                             td { (name) " " span.muted { (meaning) } }
-                            td.n { (times.sorted().len()) }
-                            @for percent in PERCENTS { td.n { (at(times, percent)) } }
-                            td.n { (at(times, 100.0)) }
+                            (cell("Count", &count(times.sorted().len() as u64)))
+                            @for percent in PERCENTS { (cell(&format!("p{percent}"), &at(times, percent))) }
+                            (cell("Max", &at(times, 100.0)))
                         }
                     }
                 }

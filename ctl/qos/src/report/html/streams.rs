@@ -3,7 +3,8 @@
 
 use maud::{Markup, html};
 
-use super::number::{NOT_MEASURED, bit_rate, count, milliseconds, plain, with_unit};
+use super::number::{NOT_MEASURED, bit_rate, count, milliseconds, plain, signed, with_unit};
+use super::tables::cell;
 use super::{figure, plots, tile};
 use crate::analysis::{Distribution, ms};
 use crate::bulk::{BulkFigures, BulkRun, Goodput, TICK, Way};
@@ -19,8 +20,8 @@ pub(super) fn panels(measurement: &Measurement) -> Markup {
     let figures = BulkFigures::of(run);
     html! {
         @if run.confidence.is_some() { div.panel.wide { (responsiveness(run, &figures)) } }
-        @if let Some(drawing) = plots::goodput(run) {
-            (figure("Goodput over time", &drawing, &carried(run, &figures)))
+        @if let Some((drawing, unit)) = plots::goodput(run) {
+            (figure(&format!("Goodput over time, {unit}"), &drawing, &carried(run, &figures)))
         }
         (idle_and_loaded(run, &figures))
         (kernel(run, &figures))
@@ -30,7 +31,7 @@ pub(super) fn panels(measurement: &Measurement) -> Markup {
 /// What a test of streams is asked for, beside the tiles of every test.
 pub(super) fn tiles(measurement: &Measurement) -> Markup {
     let Some(figures) = measurement.bulk_figures() else { return html! {} };
-    let added = |ms: f64| format!("{}{} ms", if ms < 0.0 { "−" } else { "+" }, plain(ms.abs()));
+    let added = |ms: f64| format!("{} ms", signed(ms));
     let idle = format!("idle {}", milliseconds(figures.idle.percentile(50.0)));
     html! {
         @if let Some(ms) = figures.added_ms { (tile("Added by the load", added(ms), idle)) }
@@ -82,9 +83,14 @@ fn idle_and_loaded(run: &BulkRun, figures: &BulkFigures) -> Markup {
     ];
     let drawn = if figures.own.max().is_some() { &curves[..] } else { &curves[..2] };
     let dotted = if drawn.len() > 2 { ", dotted on the connections that carry it" } else { "" };
+    let cut: String = drawn
+        .iter()
+        .map(|it| plots::cut_off(it.latency))
+        .find(|it| !it.is_empty())
+        .unwrap_or_default();
     let caption = format!(
         "A small request: solid on the idle path, dashed beside the load{dotted}. What lies between the \
-         curves is added by the load, which fills a queue (bufferbloat); on a good path they meet."
+         curves is added by the load, which fills a queue (bufferbloat); on a good path they meet.{cut}"
     );
     html! {
         @if figures.idle.max().or(figures.loaded.max()).is_some() {
@@ -116,7 +122,7 @@ fn times(run: &BulkRun, figures: &BulkFigures) -> Markup {
         (kernel, &figures.rtt),
     ];
     html! {
-        table {
+        table.stack {
             tr {
                 th { "What" } th.n { "Count" } th.n { "Min" }
                 @for percent in PERCENTS { th.n { "p" (percent) } }
@@ -126,10 +132,10 @@ fn times(run: &BulkRun, figures: &BulkFigures) -> Markup {
                 @if times.max().is_some() {
                     tr {
                         td { (name) }
-                        td.n { (times.sorted().len()) }
-                        td.n { (at(times, 0.0)) }
-                        @for percent in PERCENTS { td.n { (at(times, percent)) } }
-                        td.n { (at(times, 100.0)) }
+                        (cell("Count", &count(times.sorted().len() as u64)))
+                        (cell("Min", &at(times, 0.0)))
+                        @for percent in PERCENTS { (cell(&format!("p{percent}"), &at(times, percent))) }
+                        (cell("Max", &at(times, 100.0)))
                     }
                 }
             }
