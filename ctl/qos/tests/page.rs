@@ -64,7 +64,10 @@ fn one_slow_answer_does_not_squeeze_all_others_and_is_said() {
     let mut outlier = samples(1_000, |_| false);
     outlier[500].received_at = Some(outlier[500].sent_at + Duration::from_secs(3));
     let page = page(vec![outlier]);
-    assert!(page.contains("What is slower stands at its end: 1 of 1,000, up to 3000 ms."), "{page}");
+    assert!(
+        page.contains("What is slower stands at its end: 1 of 1,000, up to 3000 ms."),
+        "{page}"
+    );
     assert!(!page.contains(">3000</text>"));
 }
 

@@ -205,6 +205,7 @@ mod tests {
                 "{text}"
             );
             assert!(text.contains("TCP sessions no relay"), "{text}");
+            assert!(text.contains(" requests –"), "{text}");
         }
         assert!(
             drawn(&picture, 110, 30).contains("0.1.0  up –  generation 0  0 of 10,000 connections")

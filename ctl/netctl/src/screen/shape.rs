@@ -37,8 +37,11 @@ pub(super) fn title(name: &str, value: &str, tint: Tint) -> Line<'static> {
 pub(super) fn fitting(name: &str, values: &[String], width: u16, tint: Tint) -> Line<'static> {
     let room = usize::from(width).saturating_sub(2);
     let shown = (0..=values.len()).rev().map(|count| values[..count].join(", "));
-    let fits = |value: &String| name.chars().count() + value.chars().count() + 3 <= room;
-    title(name, &shown.into_iter().find(fits).unwrap_or_default(), tint)
+    let fits = |value: &String| name.chars().count() + value.chars().count() + 2 <= room;
+    match shown.into_iter().find(fits).unwrap_or_default() {
+        value if value.is_empty() => Line::from(Span::styled(format!(" {name} "), tint.accent())),
+        value => title(name, &value, tint),
+    }
 }
 
 /// `share` of `width` cells, filled.

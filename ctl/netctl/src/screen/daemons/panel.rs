@@ -10,6 +10,9 @@ use super::{Daemons, Tint, shape};
 use crate::cmd::top::{Pace, Reading};
 use crate::output::{harmless, unit};
 
+/// Columns that a curve needs for its name and its figure.
+const PLOT_MIN: u16 = 20;
+
 /// Who proxyd is, and what it holds now.
 pub(super) fn proxyd_words(
     reading: &Reading,
@@ -91,59 +94,42 @@ pub(super) fn proxyd_curves(
     pace: Pace,
     tint: Tint,
 ) {
-    let [requests, hits, bytes, relayed] = Layout::horizontal([Constraint::Fill(1); 4]).areas(area);
     let now = pace.proxyd;
-    let plot = |frame: &mut Frame<'_>, area: Rect, plot: Plot<'_>| plot.draw(frame, area, tint);
-    let curve = |area: Rect, pick: fn(&Pace) -> Option<f64>| {
-        daemons.curve(area.width.saturating_sub(2), pick)
-    };
-    plot(
-        frame,
-        requests,
+    let ratio = now.and_then(|it| it.hit_ratio).map(|ratio| unit::percent(ratio * 100.0));
+    let plots = [
         Plot {
             name: "requests",
-            figures: &[per_s(now.map(|it| it.requests))],
-            values: &curve(requests, |it| Some(it.proxyd?.requests)),
+            figures: vec![per_s(now.map(|it| it.requests))],
+            pick: |it| Some(it.proxyd?.requests),
             highest: None,
             style: tint.accent(),
         },
-    );
-    let ratio = now.and_then(|it| it.hit_ratio).map(|ratio| unit::percent(ratio * 100.0));
-    plot(
-        frame,
-        hits,
         Plot {
             name: "hits",
-            figures: &[ratio.unwrap_or_else(|| unit::NONE.to_owned())],
-            values: &curve(hits, |it| it.proxyd?.hit_ratio),
+            figures: vec![ratio.unwrap_or_else(|| unit::NONE.to_owned())],
+            pick: |it| it.proxyd?.hit_ratio,
             highest: Some(1.0),
             style: tint.good(),
         },
-    );
-    plot(
-        frame,
-        bytes,
         Plot {
             name: "to clients",
-            figures: &[bytes_per_s(now.map(|it| it.cache_bytes + it.origin_bytes))],
-            values: &curve(bytes, |it| it.proxyd.map(|it| it.cache_bytes + it.origin_bytes)),
+            figures: vec![bytes_per_s(now.map(|it| it.cache_bytes + it.origin_bytes))],
+            pick: |it| it.proxyd.map(|it| it.cache_bytes + it.origin_bytes),
             highest: None,
             style: tint.accent(),
         },
-    );
-    let datagrams = now.map(|it| it.datagrams);
-    let rate = bytes_per_s(now.map(|it| it.relayed_bytes));
-    plot(
-        frame,
-        relayed,
         Plot {
             name: "relayed",
-            figures: &[per_s(datagrams), rate],
-            values: &curve(relayed, |it| Some(it.proxyd?.relayed_bytes)),
+            figures: vec![
+                per_s(now.map(|it| it.datagrams)),
+                bytes_per_s(now.map(|it| it.relayed_bytes)),
+            ],
+            pick: |it| Some(it.proxyd?.relayed_bytes),
             highest: None,
             style: tint.accent(),
         },
-    );
+    ];
+    beside_each_other(frame, area, daemons, &plots, tint);
 }
 
 pub(super) fn websrvd_curves(
@@ -153,56 +139,50 @@ pub(super) fn websrvd_curves(
     pace: Pace,
     tint: Tint,
 ) {
-    let [requests, bytes, answers] = Layout::horizontal([Constraint::Fill(1); 3]).areas(area);
     let now = pace.websrvd;
-    let curve = |area: Rect, pick: fn(&Pace) -> Option<f64>| {
-        daemons.curve(area.width.saturating_sub(2), pick)
+    let plot = |name, figure, pick| Plot {
+        name,
+        figures: vec![figure],
+        pick,
+        highest: None,
+        style: tint.accent(),
     };
     let plots = [
-        (
-            requests,
-            "requests",
-            per_s(now.map(|it| it.requests)),
-            curve(requests, |it| Some(it.websrvd?.requests)),
-        ),
-        (
-            bytes,
-            "bodies",
-            bytes_per_s(now.map(|it| it.body_bytes)),
-            curve(bytes, |it| Some(it.websrvd?.body_bytes)),
-        ),
-        (
-            answers,
-            "UDP answers",
-            per_s(now.map(|it| it.answered)),
-            curve(answers, |it| Some(it.websrvd?.answered)),
-        ),
+        plot("requests", per_s(now.map(|it| it.requests)), |it| Some(it.websrvd?.requests)),
+        plot("bodies", bytes_per_s(now.map(|it| it.body_bytes)), |it| Some(it.websrvd?.body_bytes)),
+        plot("UDP answers", per_s(now.map(|it| it.answered)), |it| Some(it.websrvd?.answered)),
     ];
-    for (area, name, figure, values) in plots {
-        let plot =
-            Plot { name, figures: &[figure], values: &values, highest: None, style: tint.accent() };
-        plot.draw(frame, area, tint);
+    beside_each_other(frame, area, daemons, &plots, tint);
+}
+
+/// As many of the plots as there is room for: fewer of them rather than names without figures.
+fn beside_each_other(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    daemons: &Daemons,
+    plots: &[Plot],
+    tint: Tint,
+) {
+    let shown = usize::from(area.width / PLOT_MIN).clamp(1, plots.len());
+    let areas = Layout::horizontal(vec![Constraint::Fill(1); shown]).split(area);
+    for (area, plot) in areas.iter().zip(plots) {
+        let title = shape::fitting(plot.name, &plot.figures, area.width, tint);
+        let inner = shape::framed(frame, *area, title, tint);
+        let values = daemons.curve(inner.width, plot.pick);
+        let highest = plot.highest.unwrap_or_else(|| shape::largest(&values));
+        shape::sparkline(frame, inner, &values, highest, plot.style);
     }
 }
 
 /// A framed curve.
-struct Plot<'a> {
-    name: &'a str,
+struct Plot {
+    name: &'static str,
     /// As many of them as there is room for.
-    figures: &'a [String],
-    values: &'a [Option<f64>],
+    figures: Vec<String>,
+    pick: fn(&Pace) -> Option<f64>,
     /// Where its scale ends; at the largest value where nothing is said.
     highest: Option<f64>,
     style: Style,
-}
-
-impl Plot<'_> {
-    fn draw(&self, frame: &mut Frame<'_>, area: Rect, tint: Tint) {
-        let title = shape::fitting(self.name, self.figures, area.width, tint);
-        let inner = shape::framed(frame, area, title, tint);
-        let highest = self.highest.unwrap_or_else(|| shape::largest(self.values));
-        shape::sparkline(frame, inner, self.values, highest, self.style);
-    }
 }
 
 /// Who it is; what a narrow screen has no room for is left out, the least telling first.
