@@ -88,9 +88,10 @@ fn a_line_tells_how_far_a_test_is_that_ends_after_a_time() {
     let system = System::start();
     let url = format!("http://{}/", system.proxyd.address("http"));
     let mut terminal = system.netctl.on_terminal(&["qos", "http", &url, "-z", "30m"], (120, 30));
-    // The bar has something before it and something after.
+    // The bar has something before it and something after. Without an answer there would be no results.
     terminal.wait_until(|text| {
         [" sent, ", " answered, ", "░", "m to go"].iter().all(|part| text.contains(part))
+            && !text.contains(" 0 answered")
     });
     wait_for_an_answer(&terminal);
     terminal.signal(Signal::INT);

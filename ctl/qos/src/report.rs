@@ -7,6 +7,7 @@ mod html;
 mod http_detail;
 mod json;
 mod made;
+mod number;
 mod prometheus;
 mod raw;
 mod row;
@@ -36,6 +37,7 @@ use crate::compare::{Change, compare};
 use crate::grade::{Grades, Profile};
 use crate::load::total_time;
 use crate::sample::Sample;
+use crate::schedule::AT_ONCE;
 use crate::session::{Ended, Pace, Peer, Run, UdpSpec};
 
 /// What a measurement sends.
@@ -230,6 +232,17 @@ impl Measurement {
         is_comparison.then(|| sum * sum / (throughputs.len() as f64 * squares))
     }
 
+    /// Whether all was sent at once or in bundles: such a run tells what a path takes, and nothing of
+    /// what a call or a reader would get.
+    #[must_use]
+    pub fn is_flood(&self) -> bool {
+        self.conditions.iter().any(|it| match it.name.as_str() {
+            "pace" => it.value == FLOOD,
+            "pattern" => it.value.contains(AT_ONCE),
+            _ => false,
+        })
+    }
+
     /// The grades of these figures. Voice is rated only by datagrams: TCP repeats what is lost, and
     /// a request's latency holds the server's work, so the E-model knows neither.
     #[must_use]
@@ -274,11 +287,14 @@ impl Condition {
     }
 }
 
+/// The pace of a run that sends in bundles.
+const FLOOD: &str = "flood: what is due leaves in bundles";
+
 fn udp_conditions(spec: &UdpSpec, run: &Run) -> Vec<Condition> {
     let pace = match spec.pace() {
         Pace::Eco => "eco: sleeps to each deadline",
         Pace::Precise => "precise: spins before each deadline",
-        Pace::Flood => "flood: what is due leaves in bundles",
+        Pace::Flood => FLOOD,
     };
     let mut conditions = vec![
         Condition::new("clients", run.clients.len()),

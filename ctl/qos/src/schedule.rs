@@ -16,6 +16,9 @@ pub const RATE_MIN_PER_S: f64 = 1.0 / 86_400.0;
 /// Longest time over which clients may begin one after the other.
 pub const RAMP_UP_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How a burst is described.
+pub(crate) const AT_ONCE: &str = "all at once";
+
 const NANOS_PER_S: f64 = 1e9;
 
 /// A count or rate that no run can keep.
@@ -152,7 +155,7 @@ impl Schedule {
             Pattern::Poisson { mean_ns, .. } => {
                 format!("Poisson, one every {:?} on average", nanos(mean_ns))
             }
-            Pattern::Burst => "all at once".to_owned(),
+            Pattern::Burst => AT_ONCE.to_owned(),
         };
         match self.ramp_up {
             Duration::ZERO => pattern,

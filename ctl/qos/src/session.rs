@@ -36,7 +36,7 @@ use self::client::Client;
 pub(crate) use self::clock::Clock;
 pub use self::inbox::Peer;
 use self::live::Live;
-pub use self::progress::{Cancel, Event, FEED_EVENTS_MAX, Feed, Progress, Snapshot};
+pub use self::progress::{Cancel, Event, FEED_EVENTS_MAX, Feed, Load, Phase, Progress, Snapshot};
 use self::receiver::Received;
 pub use self::spec::{
     CLIENTS_MAX, Mode, PROBES_MAX, Pace, Padding, SIZE_MAX, SIZE_MIN, SpecError, TIMEOUT_MAX,

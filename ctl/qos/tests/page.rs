@@ -64,7 +64,10 @@ fn one_slow_answer_does_not_squeeze_all_others_and_is_said() {
     let mut outlier = samples(1_000, |_| false);
     outlier[500].received_at = Some(outlier[500].sent_at + Duration::from_secs(3));
     let page = page(vec![outlier]);
-    assert!(page.contains("What is slower stands at its end: 1 of 1000, up to 3000 ms."), "{page}");
+    assert!(
+        page.contains("What is slower stands at its end: 1 of 1,000, up to 3000 ms."),
+        "{page}"
+    );
     assert!(!page.contains(">3000</text>"));
 }
 
@@ -84,7 +87,7 @@ fn every_drawing_says_in_words_what_it_shows() {
         let is_named = tag.contains("role=\"img\"") && tag.contains("aria-label=\"");
         assert!(is_named, "{tag}");
     }
-    assert_eq!(page.matches("class=\"scroll\" tabindex=\"0\"").count(), 1);
+    assert_eq!(page.matches("class=\"scroll tall\" tabindex=\"0\"").count(), 1);
 }
 
 #[test]
@@ -124,10 +127,84 @@ fn a_page_is_whole_however_little_was_measured() {
 }
 
 #[test]
-fn what_a_cache_saves_is_drawn_with_its_interval() {
+fn what_a_drawing_leaves_out_is_said_and_only_that() {
+    let few = page(vec![samples(41, |_| false)]);
+    assert!(!few.contains("are not drawn here") && !few.contains("stands at the edge"), "{few}");
+    let mut outlier = samples(150, |_| false);
+    outlier[50].received_at = Some(outlier[50].sent_at + Duration::from_secs(3));
+    let page = page(vec![outlier]);
+    let said = [
+        "The slowest, 1, are not drawn here.",
+        "What is larger stands at the edge: 2 of 149.",
+        "The curve stops where the axis ends: 1 of 150 were slower.",
+        "<div class=\"ends\"><span>0 s</span><span>0.075 s</span><span>0.149 s</span></div>",
+    ];
+    for part in said {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
+#[test]
+fn numbers_have_their_unit_their_sign_and_their_groups() {
+    let of = |target: &str, samples| Measurement {
+        test: Test::Udp,
+        target: target.to_owned(),
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        conditions: Vec::new(),
+        clients: vec![Series { client: "1".to_owned(), samples }],
+        straight: None,
+        flow: None,
+    };
+    let straight = of("192.0.2.2:9", samples(18_421, |_| false));
+    let relayed = samples(18_421, |_| false)
+        .into_iter()
+        .map(|it| Sample { received_at: it.received_at.map(|at| at + ms(1)), ..it });
+    let relayed = of("192.0.2.1:9", relayed.collect());
+    let page =
+        html(&[Measurement { straight: Some(Box::new(straight)), ..relayed }], &Profile::default());
+    for part in [
+        "data-name=\"Difference\">+1.00 ms</td>",
+        " to +1.",
+        "<small>1.76 MiB</small>",
+        "all 18,421 were answered",
+        "<dd>18,421, 18,421</dd>",
+        "rounded to whole milliseconds first, half up",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
+/// A page on requests one after the other.
+fn page_of_requests(exchanges: Vec<Exchange>) -> String {
+    let samples = exchanges.iter().map(Exchange::sample).collect();
+    let run = LoadRun {
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        dns: None,
+        opened: Vec::new(),
+        clients: vec![exchanges],
+        dropped: 0,
+        is_closed: true,
+        unfinished: 0,
+        is_cancelled: false,
+        processor_share: 0.0,
+    };
+    let measurement = Measurement {
+        test: Test::Http,
+        target: "http://192.0.2.1/".to_owned(),
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        conditions: Vec::new(),
+        clients: vec![Series { client: "1".to_owned(), samples }],
+        straight: None,
+        flow: Some(Flow::Http(run)),
+    };
+    html(&[measurement], &Profile::default())
+}
+
+/// Hits and misses in turns, that take as many milliseconds.
+fn in_turns(took_ms: impl Fn(u32, bool) -> u64) -> Vec<Exchange> {
     let exchange = |seq: u32| {
-        let (at, is_cold) = (Duration::from_millis(u64::from(seq) * 20), seq % 2 == 1);
-        let took = Duration::from_millis(if is_cold { 8 } else { 1 });
+        let (at, is_cold) = (ms(u64::from(seq) * 20), seq % 2 == 1);
+        let took = ms(took_ms(seq / 2, is_cold));
         Exchange {
             seq,
             due_at: at,
@@ -141,29 +218,50 @@ fn what_a_cache_saves_is_drawn_with_its_interval() {
             is_cold,
         }
     };
-    let run = LoadRun {
-        started_at: jiff::Timestamp::UNIX_EPOCH,
-        dns: None,
-        opened: Vec::new(),
-        clients: vec![(0..100).map(exchange).collect()],
-        dropped: 0,
-        is_closed: true,
-        unfinished: 0,
-        is_cancelled: false,
-        processor_share: 0.0,
-    };
-    let measurement = Measurement {
-        test: Test::Http,
-        target: "http://192.0.2.1/".to_owned(),
-        started_at: jiff::Timestamp::UNIX_EPOCH,
-        conditions: Vec::new(),
-        clients: Vec::new(),
-        straight: None,
-        flow: Some(Flow::Http(run)),
-    };
-    let page = html(&[measurement], &Profile::default());
+    (0..200).map(exchange).collect()
+}
+
+#[test]
+fn a_difference_that_may_be_chance_is_not_claimed() {
+    // The ranks differ, but the medians would not if a few times were others.
+    let often =
+        |number: u32, is_cold: bool| if number % 5 < if is_cold { 3 } else { 2 } { 2 } else { 1 };
+    let page = page_of_requests(in_turns(often));
+    let doubt = "A hit is likely 2.0 times as fast as a miss, though the difference of the medians may be chance";
+    assert!(page.contains(doubt), "{page}");
+}
+
+#[test]
+fn what_a_cache_saves_is_drawn_with_its_interval() {
+    let page = page_of_requests(in_turns(|_, is_cold| if is_cold { 8 } else { 1 }));
     assert!(page.contains("+7.000 (+7.000 to +7.000)") && page.contains("What the cache saves"));
+    assert!(page.contains("A hit is 8.0 times as fast as a miss: 100 hits took 1.000"), "{page}");
+    for part in
+        ["<td>status 200</td><td class=\"n\">200</td>", "<td>HIT</td><td class=\"n\">100</td>"]
+    {
+        assert!(page.contains(part), "{part}: {page}");
+    }
     assert!(page.contains("class=\"curve run2\"") && page.contains("What the time is made of"));
+}
+
+#[test]
+fn requests_that_fail_are_not_called_silence() {
+    let exchange = |seq: u32| Exchange {
+        seq,
+        due_at: ms(u64::from(seq)),
+        started_at: ms(u64::from(seq)),
+        opened: None,
+        first_byte_at: Some(ms(u64::from(seq) + 1)),
+        ended_at: ms(u64::from(seq) + 1),
+        bytes: 100,
+        outcome: Outcome::Status(404),
+        verdict: Verdict::None,
+        is_cold: false,
+    };
+    let page = page_of_requests((0..20).map(exchange).collect());
+    assert!(page.contains("20 of 20 failed: status 404 × 20."), "{page}");
+    assert!(page.contains("<small>Failed</small>"), "{page}");
+    assert!(!page.contains("Nothing came back") && !page.contains("Unanswered"), "{page}");
 }
 
 const fn ms(ms: u64) -> Duration {
@@ -253,8 +351,14 @@ fn streams_are_drawn_both_ways_with_what_the_kernel_knows_and_the_queue() {
         "Congestion window over time",
         "Segments sent again, in all",
         "Idle against loaded",
+        "The path carried 100 Mbit/s down and 20.0 Mbit/s up.",
+        "10.000\u{a0}ms while the path was idle and 40.000\u{a0}ms beside the load",
+        "<small>Added by the load</small><b>+30.0 ms</b>",
+        "<small>Latency under load, median</small>",
+        "content carried × 8",
+        "<h3>Goodput over time, Mbit/s</h3>",
         "Added by the load to a request at the median: +30.000 ms",
-        "All 20 were answered",
+        "All 20 probes were answered",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
@@ -264,7 +368,8 @@ fn streams_are_drawn_both_ways_with_what_the_kernel_knows_and_the_queue() {
 #[test]
 fn what_only_the_sender_knows_is_not_drawn_of_downloads() {
     let page = page_of_streams(Test::TcpDown, streams(&[Way::Down], 10));
-    assert!(page.contains("the receiver takes it from how its window is used"), "{page}");
+    assert!(page.contains("the receiver takes it from how its window is used, in steps of 1 ms"));
+    assert!(!page.contains("waited in a queue"), "it is too coarse to say so");
     assert!(!page.contains("Congestion window over") && !page.contains("Segments sent again"));
     assert!(!page.contains("<title>up</title>"));
 }
@@ -275,7 +380,16 @@ fn responsiveness_is_shown_with_its_confidence_and_its_draft() {
     run.confidence = Some([Confidence::High, Confidence::Medium]);
     let page = page_of_streams(Test::RpmDown, run);
     // Foreign: 60000 / ((5 + 40) / 2) = 2667; loaded: 60000 / 40 = 1500; their mean is 2083.
-    for part in [">2667<", ">1500<", ">2083<", ">good<", ">medium<", "in the goodput high"] {
+    for part in [
+        ">2,667<",
+        ">1,500<",
+        ">2,083<",
+        "<b>2,083 RPM</b>",
+        "Responsiveness: 2,083 round trips",
+        ">good<",
+        ">medium<",
+        "in the goodput high",
+    ] {
         assert!(page.contains(part), "{part}: {page}");
     }
     assert!(page.contains("By draft-ietf-ippm-responsiveness-09"));

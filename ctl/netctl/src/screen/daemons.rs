@@ -111,8 +111,8 @@ impl Picture for Daemons {
         };
         let pace = self.paces.back().copied().unwrap_or_default();
         if area.width < DRAWN_MIN.0 || area.height < DRAWN_MIN.1 {
-            let mut lines = panel::proxyd_words(reading, pace, tint);
-            lines.extend(panel::websrvd_words(reading, pace, tint));
+            let mut lines = panel::proxyd_words(reading, pace, area.width, tint);
+            lines.extend(panel::websrvd_words(reading, pace, area.width, tint));
             frame.render_widget(Paragraph::new(lines), area);
             return;
         }
@@ -126,9 +126,15 @@ impl Picture for Daemons {
             Constraint::Length(1),
         ])
         .areas(area);
-        frame.render_widget(Paragraph::new(panel::proxyd_words(reading, pace, tint)), proxyd);
+        frame.render_widget(
+            Paragraph::new(panel::proxyd_words(reading, pace, area.width, tint)),
+            proxyd,
+        );
         panel::proxyd_curves(frame, proxyd_curves, self, pace, tint);
-        frame.render_widget(Paragraph::new(panel::websrvd_words(reading, pace, tint)), websrvd);
+        frame.render_widget(
+            Paragraph::new(panel::websrvd_words(reading, pace, area.width, tint)),
+            websrvd,
+        );
         panel::websrvd_curves(frame, websrvd_curves, self, pace, tint);
         let count = unit::count(self.happenings.len() as u64);
         let inner = shape::framed(frame, events, shape::title("events", &count, tint), tint);
@@ -151,6 +157,8 @@ impl Picture for Daemons {
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
+
+    use selat_proto::v1::TcpRelayStats;
 
     use super::*;
     use crate::cmd::top::reading::{Proxyd, Websrvd};
@@ -178,6 +186,30 @@ mod tests {
         for part in ["proxyd", "websrvd", "requests 400/s", "hits 75.0 %", "events", "q ends"] {
             assert!(text.contains(part), "no {part} in\n{text}");
         }
+    }
+
+    #[test]
+    fn a_narrow_screen_leaves_whole_figures_out() {
+        let (mut proxyd, websrvd) = (Proxyd::default(), Websrvd::default());
+        proxyd.status.version = "0.1.0".to_owned();
+        proxyd.status.connections_max = 10_000;
+        proxyd.relay.tcp = Some(TcpRelayStats::default());
+        let mut picture = Daemons::new(Duration::from_secs(1));
+        let reading = Reading { at: Instant::now(), proxyd: Ok(proxyd), websrvd: Ok(websrvd) };
+        picture.take_in(News::Reading(Box::new(reading)));
+        for width in 60..110 {
+            let text = drawn(&picture, width, 30);
+            let proxyd = text.lines().next().unwrap_or_default();
+            assert!(
+                !proxyd.contains(" of ") || proxyd.contains("0 of 10,000 connections"),
+                "{text}"
+            );
+            assert!(text.contains("TCP sessions no relay"), "{text}");
+            assert!(text.contains(" requests –"), "{text}");
+        }
+        assert!(
+            drawn(&picture, 110, 30).contains("0.1.0  up –  generation 0  0 of 10,000 connections")
+        );
     }
 
     #[test]

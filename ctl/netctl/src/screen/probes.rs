@@ -12,7 +12,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
-use selat_qos::session::{Feed, Progress};
+use selat_qos::session::{Feed, Load, Phase, Progress};
 
 use self::standing::Standing;
 use super::{Picture, Tint, shape};
@@ -30,6 +30,8 @@ pub(crate) struct Subject {
     pub(crate) title: String,
     /// One probe, and several: `probe`, `probes`.
     pub(crate) nouns: (&'static str, &'static str),
+    /// One of those that send, and several: `client`, `clients`.
+    pub(crate) crowd: (&'static str, &'static str),
     /// From the first probe that is due to the last.
     pub(crate) lasts: Duration,
 }
@@ -82,8 +84,11 @@ impl Probes {
             // Nobody knows when the last answer of a closed loop is due.
             (false, true) => String::new(),
         };
-        let elapsed = format!("  {}{when}  ", stopwatch(standing.elapsed));
         let title = format!(" {}", subject.title);
+        let elapsed = stopwatch(standing.elapsed);
+        let needed = title.chars().count() + elapsed.len() + when.chars().count() + 10;
+        let when = if needed > usize::from(width) { "" } else { &when };
+        let elapsed = format!("  {elapsed}{when}  ");
         let used = title.chars().count() + elapsed.chars().count() + 6;
         let room = usize::from(width).saturating_sub(used).min(60) as u16;
         let mut first = vec![Span::styled(title, tint.accent()), Span::raw(elapsed)];
@@ -93,7 +98,9 @@ impl Probes {
         let lost = format!("{} lost ({})", unit::count(counters.lost_so_far), unit::percent(loss));
         let style = if counters.lost_so_far > 0 { tint.bad() } else { tint.good() };
         let (one, many) = subject.nouns;
+        let load = counters.load.as_ref().map_or(String::new(), load);
         let second = vec![
+            Span::styled(load, tint.strong()),
             Span::raw(format!(" {} sent, ", unit::plural(counters.sent, one, many))),
             Span::raw(format!("{} answered, ", unit::count(counters.received))),
             Span::styled(lost, style),
@@ -136,22 +143,36 @@ impl Picture for Probes {
         curve::draw(frame, middle, &self.standing, self.window(), tint);
         figures::losses(frame, losses, &self.standing, self.window(), tint);
         figures::row(frame, row, &self.standing, self.window(), tint);
-        roll::draw(frame, roll, &self.standing.clients, tint);
+        roll::draw(frame, roll, &self.standing.clients, self.subject.crowd, tint);
         frame.render_widget(Paragraph::new(self.foot(tint)), bottom);
     }
 
     fn help(&self) -> Vec<String> {
         let lines = [
-            "Left is the start, right is now; a long test is compressed to fit.",
+            "Left is the start. Right is where the test is to end, a minute on at most,",
+            "  and now once that is past; a long test is compressed to fit.",
             "Round trip: the line is the mean, dots are the fastest and the slowest.",
             "Loss: a flat line is none; the taller a red bar, the larger its share.",
             "  An answer that comes late is taken out of the losses again.",
             "Jitter: the mean step from one answer to the next.",
-            "Sent late by: how far this machine missed its own schedule; where it is",
+            "Down, up: what streams carry; the probes are beside them.",
+            "Late: how far this machine missed its own schedule; where it is",
             "  large, the fault is here and not on the path.",
         ];
         lines.map(str::to_owned).to_vec()
     }
+}
+
+/// ` warm-up, 4 streams, 2,083 RPM;`
+fn load(load: &Load) -> String {
+    let phase = match load.phase {
+        Phase::Idle => return " idle path;".to_owned(),
+        Phase::WarmUp => "warm-up",
+        Phase::Loaded => "loaded",
+    };
+    let streams = unit::plural(load.streams.into(), "stream", "streams");
+    let rpm = load.rpm.map_or(String::new(), |rpm| format!(", {} RPM", unit::count(rpm)));
+    format!(" {phase}, {streams}{rpm};")
 }
 
 /// `01:07`, or `1:02:03`.
@@ -179,6 +200,7 @@ mod tests {
         let subject = Subject {
             title: "UDP to 192.0.2.1:9".to_owned(),
             nouns: ("probe", "probes"),
+            crowd: ("client", "clients"),
             lasts: 2000 * MS,
         };
         let mut picture = Probes::new(subject);
@@ -204,11 +226,45 @@ mod tests {
             "min 0.00",
             "max 8.00",
             "loss 10.0 %",
-            "late up to 0.250 ms",
+            "late ≤ 0.250 ms",
             "100 %",
         ] {
             assert!(text.contains(part), "no {part} in\n{text}");
         }
+    }
+
+    #[test]
+    fn what_streams_carry_stands_beside_the_probes() {
+        let (progress, feed) = Progress::with_feed();
+        let mut picture = picture(1);
+        for tick in 0..=20 {
+            let up_bytes = (tick > 10).then(|| u64::from(tick - 10) * 125_000).or(Some(0));
+            let phase = if tick > 10 { Phase::Loaded } else { Phase::Idle };
+            progress.load(Load {
+                phase,
+                streams: 4,
+                up_bytes,
+                rpm: Some(2_083),
+                ..Load::default()
+            });
+            picture.take_in(tick * 100 * MS, &progress, &feed);
+            let head = drawn(&picture, 100, 30);
+            assert_eq!(head.contains("idle path;"), tick <= 10, "{head}");
+        }
+        let text = drawn(&picture, 100, 30);
+        assert!(text.contains("loaded, 4 streams, 2,083 RPM;"), "{text}");
+        assert!(text.contains(" up 10.0 Mbit/s") && !text.contains(" down "), "{text}");
+        assert!(!text.contains(" late ") && !text.contains(" answers "), "{text}");
+    }
+
+    #[test]
+    fn a_narrow_screen_leaves_whole_figures_out() {
+        let text = drawn(&picture(1), 60, 30);
+        for part in ["p50 4.0", "p95 ", "last 8.00", "answers 45/s ", "late ≤ 0.250 ms", "100 %"]
+        {
+            assert!(text.contains(part), "no {part} in\n{text}");
+        }
+        assert!(!text.contains("answers 45/s,") && !text.contains("p99"), "{text}");
     }
 
     #[test]
@@ -220,7 +276,12 @@ mod tests {
 
     #[test]
     fn any_size_of_screen_can_be_drawn_on() {
-        let subject = Subject { title: String::new(), nouns: ("", ""), lasts: Duration::ZERO };
+        let subject = Subject {
+            title: String::new(),
+            nouns: ("", ""),
+            crowd: ("", ""),
+            lasts: Duration::ZERO,
+        };
         every_size(&Probes::new(subject));
         every_size(&picture(20));
     }

@@ -32,6 +32,18 @@ pub(super) fn title(name: &str, value: &str, tint: Tint) -> Line<'static> {
     ])
 }
 
+/// ` name  value, value `, with as many of the values as have room in a frame of `width`: half a number
+/// is another number.
+pub(super) fn fitting(name: &str, values: &[String], width: u16, tint: Tint) -> Line<'static> {
+    let room = usize::from(width).saturating_sub(2);
+    let shown = (0..=values.len()).rev().map(|count| values[..count].join(", "));
+    let fits = |value: &String| name.chars().count() + value.chars().count() + 2 <= room;
+    match shown.into_iter().find(fits).unwrap_or_default() {
+        value if value.is_empty() => Line::from(Span::styled(format!(" {name} "), tint.accent())),
+        value => title(name, &value, tint),
+    }
+}
+
 /// `share` of `width` cells, filled.
 pub(super) fn bar(share: f64, width: u16, style: Style, tint: Tint) -> Vec<Span<'static>> {
     let eighths = (share.clamp(0.0, 1.0) * f64::from(width) * 8.0).round() as usize;
@@ -78,13 +90,16 @@ pub(super) fn largest(values: &[Option<f64>]) -> f64 {
     values.iter().flatten().copied().fold(0.0, f64::max)
 }
 
-/// The smallest of 1, 2, 5 times a power of ten that is at least `value`; 1 of zero.
+/// Ends of a scale, times a power of ten: so close that a curve never stays in the lower half.
+const ENDS: [f64; 9] = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
+
+/// The smallest of [`ENDS`] times a power of ten that is at least `value`; 1 of zero.
 pub(super) fn round_up(value: f64) -> f64 {
     if !value.is_finite() || value <= 0.0 {
         return 1.0;
     }
     let power = 10_f64.powf(value.log10().floor());
-    let multiple = [1.0, 2.0, 5.0].into_iter().find(|it| it * power >= value * 0.999);
+    let multiple = ENDS.into_iter().find(|it| it * power >= value * 0.999);
     multiple.unwrap_or(10.0) * power
 }
 
@@ -119,7 +134,9 @@ pub(super) mod tests {
 
     #[test]
     fn scales_end_at_round_numbers() {
-        for (value, end) in [(0.0, 1.0), (0.43, 0.5), (1.0, 1.0), (3.1, 5.0), (51.0, 100.0)] {
+        for (value, end) in
+            [(0.0, 1.0), (0.43, 0.5), (1.0, 1.0), (3.1, 4.0), (51.0, 60.0), (12.0, 15.0)]
+        {
             assert!((round_up(value) - end).abs() < 1e-9, "{value}: {}", round_up(value));
         }
     }

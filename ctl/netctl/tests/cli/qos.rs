@@ -383,7 +383,7 @@ fn a_floor_that_was_kept_is_told_beside_runs_that_are_made_alike() {
 #[test]
 fn a_flood_is_sent_at_once() {
     let text = udp_of(&["--pace", "flood", "--count", "100", "--size", "64"]).text();
-    assert_has(&text, &["100 probes", "all 100 were answered"]);
+    assert_has(&text, &["100 probes", "All 100 were answered"]);
     for contradiction in [["--rate", "5"], ["--voip", "g711"], ["--pattern", "poisson"]] {
         let options = [&["--pace", "flood"], &contradiction[..]].concat();
         let complaint = udp_of(&options).complaint(Exit::Usage);

@@ -22,7 +22,7 @@ use super::stream::{Gauge, Look, Source, StreamRun, carry, headers};
 use crate::http::{HttpError, HttpUrl, Payload};
 use crate::responsiveness::{CONNECTIONS_MAX, Confidence, Responsiveness, Stability};
 use crate::responsiveness::{moving_average, probe_rate};
-use crate::session::{Cancel, Clock, Progress};
+use crate::session::{self, Cancel, Clock, Phase, Progress};
 
 /// How often streams are looked at.
 pub const TICK: Duration = Duration::from_millis(100);
@@ -126,7 +126,7 @@ pub fn run(spec: &BulkSpec, progress: &Progress, cancel: &Cancel) -> Result<Bulk
             .name("qos-prober".to_owned())
             .spawn_scoped(scope, || prober.run())
             .map_err(BulkError::Thread)?;
-        let load = Load::new(spec, &source, &prober, clock, cancel);
+        let load = Load::new(spec, &source, &prober, clock, (progress, cancel));
         let loaded = runtime.block_on(load.run());
         source.is_over.store(true, Relaxed);
         // A prober that panicked has probed what it has.
@@ -149,6 +149,7 @@ struct Load<'a> {
     spec: &'a BulkSpec,
     source: &'a Source,
     prober: &'a Prober,
+    progress: &'a Progress,
     cancel: &'a Cancel,
     clock: Clock,
     running: JoinSet<Result<(), BulkError>>,
@@ -157,6 +158,8 @@ struct Load<'a> {
     failures: Vec<String>,
     goodput: Stability,
     responsiveness: Stability,
+    /// That of the last intervals, so far.
+    rpm: Option<f64>,
 }
 
 impl<'a> Load<'a> {
@@ -165,12 +168,13 @@ impl<'a> Load<'a> {
         source: &'a Source,
         prober: &'a Prober,
         clock: Clock,
-        cancel: &'a Cancel,
+        (progress, cancel): (&'a Progress, &'a Cancel),
     ) -> Self {
         Self {
             spec,
             source,
             prober,
+            progress,
             cancel,
             clock,
             running: JoinSet::new(),
@@ -179,11 +183,13 @@ impl<'a> Load<'a> {
             failures: Vec::new(),
             goodput: Stability::default(),
             responsiveness: Stability::default(),
+            rpm: None,
         }
     }
 
     async fn run(mut self) -> Result<BulkRun, BulkError> {
         let begun = Instant::now();
+        self.tell(Phase::Idle);
         self.wait(begun + self.spec.idle).await;
         if let Plan::Steady { probes_per_s, .. } = self.spec.plan {
             self.prober.set_rate(probes_per_s);
@@ -203,6 +209,8 @@ impl<'a> Load<'a> {
             let tick = (Instant::now() + TICK).min(ends_at);
             self.wait(tick).await;
             self.look();
+            let is_warm = load_begun.elapsed() >= self.spec.warm_up();
+            self.tell(if is_warm { Phase::Loaded } else { Phase::WarmUp });
             self.reap()?;
             if Instant::now() >= ends_at {
                 ends_at += self.spec.interval;
@@ -259,6 +267,24 @@ impl<'a> Load<'a> {
         }
     }
 
+    /// Bytes that went a way so far.
+    fn carried(&self, way: Way) -> u64 {
+        let of_way = self.streams.iter().filter(|(_, stream)| stream.way == way);
+        of_way.map(|(_, stream)| stream.bytes).sum()
+    }
+
+    /// Tells whoever watches how the load stands.
+    fn tell(&self, phase: Phase) {
+        let carried = |way: Way| self.spec.ways.contains(&way).then(|| self.carried(way));
+        self.progress.load(session::Load {
+            phase,
+            streams: u32::try_from(self.running.len()).unwrap_or(u32::MAX),
+            down_bytes: carried(Way::Down),
+            up_bytes: carried(Way::Up),
+            rpm: self.rpm.map(|rpm| rpm.round() as u64),
+        });
+    }
+
     /// Keeps account of streams that broke off.
     ///
     /// # Errors
@@ -279,10 +305,7 @@ impl<'a> Load<'a> {
     /// Closes an interval that began at `from`; returns when the next one begins.
     fn end_interval(&mut self, from: Duration) -> Duration {
         let ends_at = self.clock.now();
-        let bytes = |way: Way| -> u64 {
-            let of_way = self.streams.iter().filter(|(_, stream)| stream.way == way);
-            of_way.map(|(_, stream)| stream.bytes).sum()
-        };
+        let bytes = |way| self.carried(way);
         let before = |bytes: fn(&Interval) -> u64| self.intervals.iter().map(bytes).sum::<u64>();
         let interval = Interval {
             ends_at,
@@ -303,10 +326,9 @@ impl<'a> Load<'a> {
         let goodputs: Vec<f64> = self.intervals.iter().map(Interval::bps).collect();
         let average = moving_average(&goodputs).unwrap_or(0.0);
         self.prober.set_rate(probe_rate(average));
+        self.rpm = self.current().map(|current| current.rpm);
         if self.goodput.is_stable() {
-            if let Some(current) = self.current() {
-                self.responsiveness.take(current.rpm);
-            }
+            self.rpm.into_iter().for_each(|rpm| self.responsiveness.take(rpm));
         } else {
             self.goodput.take(average);
         }

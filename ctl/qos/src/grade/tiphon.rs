@@ -112,6 +112,19 @@ impl Tiphon {
         let bounds = Bounds::new(Side::From, OVERALL_BOUNDS).ok()?;
         self.mean.map(|mean| bounds.class(mean))
     }
+
+    /// The measure of the lowest class, if that is below `class`: a mean hides it.
+    #[must_use]
+    pub fn worst_below(&self, class: Index) -> Option<(&'static str, Index)> {
+        let each = [
+            ("delay", self.delay),
+            ("jitter", self.jitter),
+            ("loss", self.loss),
+            ("throughput", self.throughput),
+        ];
+        let known = each.into_iter().filter_map(|(name, index)| Some((name, index?)));
+        known.filter(|(_, index)| *index < class).min_by_key(|(_, index)| *index)
+    }
 }
 
 fn mean_index(indices: &[Option<Index>]) -> Option<f64> {

@@ -57,6 +57,21 @@ impl Measurement {
         }
     }
 
+    /// Whether round trips a minute are what was asked for.
+    #[must_use]
+    pub fn is_of_responsiveness(&self) -> bool {
+        matches!(&self.flow, Some(Flow::Tcp(run)) if run.confidence.is_some())
+    }
+
+    /// What came of requests that failed, such as `status 404 × 3, timed out × 1`; `None` where none did.
+    #[must_use]
+    pub fn failures(&self) -> Option<String> {
+        match &self.flow {
+            Some(Flow::Http(run)) => Some(failures(run)).filter(|text| !text.is_empty()),
+            _ => None,
+        }
+    }
+
     /// The figures of streams; `None` where the measurement is none of these.
     #[must_use]
     pub fn bulk_figures(&self) -> Option<BulkFigures> {

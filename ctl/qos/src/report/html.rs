@@ -3,7 +3,6 @@
 
 mod chart;
 mod cost;
-mod number;
 mod overlaid;
 mod plots;
 mod requests;
@@ -12,10 +11,10 @@ mod tables;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
-use self::number::{bit_rate, milliseconds, plain, with_unit};
+use super::number::{self, bit_rate, milliseconds, plain, with_unit};
 use super::{Measurement, Test, verdict};
 use crate::analysis::{Analysis, Distribution};
-use crate::grade::{Grades, Profile};
+use crate::grade::{Grades, Language, Profile};
 use crate::sample::Sample;
 
 const STYLE: &str = include_str!("html/style.css");
@@ -63,8 +62,8 @@ fn section(measurement: &Measurement, profile: &Profile) -> Markup {
         section {
             h2 { (measurement.test.heading()) " " (measurement.target) }
             p.muted { (when(measurement, &total)) }
-            p.verdict { (unbroken(&verdict(measurement.test, &total, &grades))) }
-            (tiles(measurement.test, &total, &grades))
+            p.verdict { (unbroken(&verdict(measurement, &total, &grades))) }
+            (tiles(measurement, &total, &grades, profile.language))
             div.grid {
                 (streams::panels(measurement))
                 (drawings(measurement, &total))
@@ -81,7 +80,7 @@ fn section(measurement: &Measurement, profile: &Profile) -> Markup {
                     div.panel.wide { (cost::table(&straight.target, &cost)) }
                 }
                 @if measurement.clients.len() > 1 {
-                    div.panel.wide { (tables::clients(&measurement.rows(profile))) }
+                    div.panel.wide { (tables::clients(measurement, &measurement.rows(profile))) }
                 }
             }
         }
@@ -102,30 +101,54 @@ fn when(measurement: &Measurement, total: &Analysis) -> String {
     }
 }
 
-fn tiles(test: Test, total: &Analysis, grades: &Grades) -> Markup {
-    let tile = |name: &str, value: String, note: String| {
-        markup! { div.tile { small { (name) } b { (value) } small { (note) } } }
-    };
+fn tiles(
+    measurement: &Measurement,
+    total: &Analysis,
+    grades: &Grades,
+    language: Language,
+) -> Markup {
     let latency = &total.latency;
-    let loss = match test {
+    let loss = match measurement.test {
         Test::Udp => "Packet loss",
-        _ => "Unanswered",
+        Test::Http => "Failed",
+        _ => "Probes unanswered",
     };
-    let class = grades.tiphon.overall().map_or("", |class| class.indonesian());
+    let median = match measurement.test {
+        Test::Udp | Test::Http => "Latency, median",
+        _ => "Latency under load, median",
+    };
     let p95 = format!("p95 {}", milliseconds(latency.percentile(95.0)));
-    let bytes = total.bytes.map_or_else(String::new, |bytes| format!("{bytes} bytes"));
-    let lost = format!("{} of {}", total.lost, total.sent);
+    let bytes = total.bytes.map_or_else(String::new, number::bytes);
+    let lost = format!("{} of {}", number::count(total.lost), number::count(total.sent));
+    // What a flood gets, no call would.
+    let voice = grades.voice.filter(|_| !measurement.is_flood());
     markup! {
         div.tiles {
             (tile(loss, with_unit(total.loss_pct, "%"), lost))
-            (tile("Latency, median", milliseconds(latency.percentile(50.0)), p95))
+            (tile(median, milliseconds(latency.percentile(50.0)), p95))
             (tile("Jitter", with_unit(total.jitter.mean_ms, "ms"), "mean step".to_owned()))
             (tile("Throughput", bit_rate(total.throughput_bps), bytes))
-            @if let Some(voice) = grades.voice {
+            (streams::tiles(measurement))
+            @if let Some(voice) = voice {
                 (tile("Voice, MOS", plain(voice.mos), voice.satisfaction().to_owned()))
             }
-            (tile("TIPHON (customary)", with_unit(grades.tiphon.mean, "/ 4"), class.to_owned()))
+            (tile("TIPHON (customary)", with_unit(grades.tiphon.mean, "/ 4"), class(grades, language)))
         }
+    }
+}
+
+fn tile(name: &str, value: String, note: String) -> Markup {
+    markup! { div.tile { small { (name) } b { (value) } small { (note) } } }
+}
+
+/// What the index comes to, and the measure that is worse.
+fn class(grades: &Grades, language: Language) -> String {
+    let Some(class) = grades.tiphon.overall() else { return String::new() };
+    match grades.tiphon.worst_below(class) {
+        Some((measure, worst)) => {
+            format!("{}, but {measure} {}", class.name(language), worst.name(language))
+        }
+        None => class.name(language).to_owned(),
     }
 }
 
@@ -134,23 +157,25 @@ fn drawings(measurement: &Measurement, total: &Analysis) -> Markup {
     let mut samples: Vec<&Sample> =
         measurement.clients.iter().flat_map(|series| &series.samples).collect();
     samples.sort_by_key(|sample| sample.sent_at);
-    let strip = plots::loss_strip(&samples);
+    let strip = markup! { (plots::loss_strip(&samples)) (plots::strip_times(&samples)) };
     let runs = plots::worst_runs(clients).unwrap_or_default();
     markup! {
         (over_time(&samples, total))
         @if let Some(histogram) = plots::histogram(&total.latency) {
-            (figure("How often which latency", &histogram, "Each bar counts the answers of its width. \
-                One narrow hill is a steady path; two hills are two paths or two states of one. The \
-                slowest 1\u{a0}% are not drawn here."))
+            (figure("How often which latency", &histogram, &format!("Each bar counts the answers of its \
+                width. One narrow hill is a steady path; two hills are two paths or two states of \
+                one.{}", left_out(&total.latency))))
         }
-        @if let Some(steps) = plots::steps(clients) {
-            (figure("Steps from one answer to the next, ms", &steps, "The difference of each answer's \
-                latency to that of the one before it (IPDV, RFC 5481): above zero is slower, below is \
-                faster. The wider the band, the larger the buffer that a call needs."))
+        @if let Some((steps, beyond, all)) = plots::steps(clients) {
+            (figure("Steps from one answer to the next, ms", &steps, &format!("The difference of each \
+                answer's latency to that of the one before it (IPDV, RFC 5481): above zero is slower, \
+                below is faster. The wider the band, the larger the buffer that a call needs.{}",
+                at_edge(beyond, all))))
         }
         @if let Some(curve) = plots::cumulative(&total.latency) {
-            (figure("Share of answers within, %", &curve, "Read up from a latency to see which \
-                share of the answers came within it. The steeper, the steadier."))
+            (figure("Share of answers within, %", &curve, &format!("Read up from a latency to see which \
+                share of the answers came within it. The steeper, the steadier.{}",
+                plots::cut_off(&total.latency))))
         }
         (comparison(measurement))
         div.wide {
@@ -159,6 +184,24 @@ fn drawings(measurement: &Measurement, total: &Analysis) -> Markup {
                 loss, a block is an outage. {runs}")))
         }
         div.panel.wide { h3 { "Conditions" } (tables::conditions(&measurement.conditions)) }
+    }
+}
+
+fn left_out(latency: &Distribution) -> String {
+    match plots::beyond_histogram(latency) as u64 {
+        0 => String::new(),
+        slower => format!(" The slowest, {}, are not drawn here.", number::count(slower)),
+    }
+}
+
+fn at_edge(beyond: usize, all: usize) -> String {
+    match beyond as u64 {
+        0 => String::new(),
+        beyond => format!(
+            " What is larger stands at the edge: {} of {}.",
+            number::count(beyond),
+            number::count(all as u64)
+        ),
     }
 }
 
@@ -172,9 +215,10 @@ fn over_time(samples: &[&Sample], total: &Analysis) -> Markup {
     let beyond = match plots::latency_end(&total.latency) {
         (_, 0) => String::new(),
         (end, slower) => format!(
-            " The axis ends at {} ms. What is slower stands at its end: {slower} of {}, up to {}.",
+            " The axis ends at {} ms. What is slower stands at its end: {} of {}, up to {}.",
             plain(end),
-            total.received,
+            number::count(slower as u64),
+            number::count(total.received),
             milliseconds(total.latency.max())
         ),
     };
@@ -204,13 +248,18 @@ fn comparison(measurement: &Measurement) -> Markup {
         clients.truncate(plots::BOXES);
     }
     let note = if is_cut { " Only the slowest are drawn; the table has all." } else { "" };
+    let who = tables::who(measurement).0.to_lowercase();
+    let alike = if measurement.is_by_verdict() {
+        "What lies between the boxes is what the cache saves."
+    } else {
+        "Boxes that line up are clients served alike."
+    };
     let caption = format!(
-        "Line: fastest answer to 95th percentile. Box: the middle half. Thick: the median. Boxes \
-         that line up are clients served alike.{note}"
+        "Line: fastest answer to 95th percentile. Box: the middle half. Thick: the median. {alike}{note}"
     );
     markup! {
         @if clients.len() > 1 {
-            (figure("Latency by client, ms", &plots::boxes(&clients), &caption))
+            (figure(&format!("Latency by {who}, ms"), &plots::boxes(&who, &clients), &caption))
         }
     }
 }

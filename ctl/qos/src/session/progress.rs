@@ -2,9 +2,9 @@
 //! atomics; who wants to see each probe gets a bounded [`Feed`], which loses what is not taken out in
 //! time. Whoever watches never holds the measuring threads up.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Events that a [`Feed`] keeps for whoever reads it: a tenth of a second at 80,000 probes a second.
@@ -21,6 +21,7 @@ struct Shared {
     received: AtomicU64,
     overtaken: AtomicU64,
     last_latency_ns: AtomicU64,
+    load: Mutex<Option<Load>>,
     feed: Option<SyncSender<Event>>,
     unseen: Arc<AtomicU64>,
 }
@@ -39,6 +40,35 @@ pub struct Snapshot {
     pub lost_so_far: u64,
     /// Latency of the newest answer.
     pub last_latency: Option<Duration>,
+    /// The load that the probes are beside, in a test of streams.
+    pub load: Option<Load>,
+}
+
+/// Streams under way, as they are at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// What the path is filled for.
+    pub phase: Phase,
+    /// Streams, both ways.
+    pub streams: u32,
+    /// Content that came so far, bytes; `None` where no load goes that way.
+    pub down_bytes: Option<u64>,
+    /// Content that went so far, bytes.
+    pub up_bytes: Option<u64>,
+    /// Responsiveness over the last intervals, where that is asked: round trips a minute.
+    pub rpm: Option<u64>,
+}
+
+/// The part of a test of streams that is under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// The path is idle: what answers take then is compared with.
+    #[default]
+    Idle,
+    /// There is load, and it does not count.
+    WarmUp,
+    /// There is load.
+    Loaded,
 }
 
 /// What became of one probe. Times are those of [`crate::sample::Sample`], clients count from 1.
@@ -115,12 +145,18 @@ impl Progress {
             received: self.0.received.load(Relaxed),
             lost_so_far: self.0.overtaken.load(Relaxed),
             last_latency: (last_latency_ns > 0).then(|| Duration::from_nanos(last_latency_ns)),
+            load: *self.0.load.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 
     /// Says that so many more probes are to be sent.
     pub fn plan(&self, probes: u64) {
         self.0.planned.fetch_add(probes, Relaxed);
+    }
+
+    /// Says how the load stands that the probes are beside. Unlike a probe it is told ten times a second.
+    pub fn load(&self, load: Load) {
+        *self.0.load.lock().unwrap_or_else(PoisonError::into_inner) = Some(load);
     }
 
     /// Says that a probe of `client`, from 1, left.

@@ -86,7 +86,8 @@ impl Report for Repeated {
             Column::Right("BODY"),
             Column::Right("TOTAL"),
             Column::Right("SIZE"),
-        ]);
+        ])
+        .spare(&["REQUEST", "DNS", "BODY", "AGE", "CONNECT"]);
         for (number, fetched) in (1_u32..).zip(&self.0) {
             grid.row(line(number, fetched));
         }

@@ -80,7 +80,7 @@ fn doubt(total: &Analysis, is_cancelled: bool) -> Option<String> {
 /// The figures that are this machine's: of loopback, nothing is graded.
 pub(super) fn figures(measurement: &Measurement, page: &mut Page) {
     let total = measurement.total();
-    page.grid(&measures(&total, &Grades::default(), Language::default()));
+    page.grid(&measures(measurement, &total, &Grades::default(), Language::default()));
     page.gap();
     if let Some(floor) = floor(&total) {
         page.paragraph(&format!("The {}: {}.", floor.name, floor.value));
@@ -108,6 +108,7 @@ async fn measure(
     let subject = Subject {
         title: "UDP to this machine itself".to_owned(),
         nouns: ("probe", "probes"),
+        crowd: ("client", "clients"),
         lasts: Calibration::LASTS,
     };
     let watch = Watch::begin(Show::default(), subject, console.look)?;

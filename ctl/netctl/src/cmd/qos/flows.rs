@@ -5,13 +5,11 @@ mod streams;
 use std::time::Duration;
 
 use selat_qos::analysis::{Distribution, ms};
-use selat_qos::load::{Comparison, LoadFigures, LoadRun, Outcome};
+use selat_qos::load::{LoadFigures, LoadRun, Outcome};
 use selat_qos::report::{Flow, Measurement};
+use selat_qos::responsiveness::class;
 
 use crate::output::{Cell, Column, Grid, Page, Tone, unit};
-
-/// Differences that chance makes less often than this are no accident.
-const P_VALUE_MAX: f64 = 0.01;
 
 /// The tables of a flow; nothing for datagrams.
 pub(super) fn sections(measurement: &Measurement, page: &mut Page) {
@@ -22,6 +20,30 @@ pub(super) fn sections(measurement: &Measurement, page: &mut Page) {
     }
 }
 
+/// What a latency is called: that of streams is of probes beside the load.
+pub(super) fn latency(measurement: &Measurement) -> &'static str {
+    match measurement.flow {
+        Some(Flow::Tcp(_)) => "latency, loaded",
+        _ => "latency",
+    }
+}
+
+/// What the bytes of a throughput are.
+pub(super) fn carried(measurement: &Measurement) -> &'static str {
+    match measurement.flow {
+        Some(Flow::Tcp(_)) => "of content carried",
+        _ => "of payload received",
+    }
+}
+
+/// The measure that only some flows have: name, value, detail.
+pub(super) fn measure(measurement: &Measurement) -> Option<(&'static str, String, String)> {
+    let figures = measurement.bulk_figures().filter(|_| measurement.is_of_responsiveness())?;
+    let rpm = figures.responsiveness?.rpm;
+    let value = format!("{} RPM", unit::count(rpm.round() as u64));
+    Some(("responsiveness", value, format!("round trips a minute under load: {}", class(rpm))))
+}
+
 fn http(run: &LoadRun, figures: &LoadFigures, page: &mut Page) {
     page.grid(&times(run, figures));
     page.gap();
@@ -29,16 +51,6 @@ fn http(run: &LoadRun, figures: &LoadFigures, page: &mut Page) {
     page.gap();
     if !figures.verdicts.iter().all(|it| it.verdict == crate::http::Verdict::None) {
         page.grid(&verdicts(figures));
-        page.gap();
-    }
-    if let Some(comparison) = &figures.comparison {
-        page.paragraph(&compared(comparison));
-        page.gap();
-    } else if run.clients.iter().flatten().any(|it| it.is_cold) {
-        page.paragraph(
-            "Hits and misses cannot be compared: there are too few of one of them. See with netctl \
-             fetch what the cache says of this URL, and whether it keeps it at all.",
-        );
         page.gap();
     }
 }
@@ -65,7 +77,7 @@ fn times(run: &LoadRun, figures: &LoadFigures) -> Grid {
 
 fn percentiles(title: &'static str) -> Grid {
     let columns = ["COUNT", "MIN", "P50", "P90", "P99", "P99.9", "MAX"].map(Column::Right);
-    Grid::new(&[&[Column::Left(title)], &columns[..]].concat())
+    Grid::new(&[&[Column::Left(title)], &columns[..]].concat()).spare(&["P99.9", "MIN", "P90"])
 }
 
 fn row(name: &str, times: &Distribution) -> Vec<Cell> {
@@ -113,32 +125,4 @@ fn verdicts(figures: &LoadFigures) -> Grid {
     let mut grid = percentiles("CACHE, SERVICE MS");
     figures.verdicts.iter().for_each(|it| grid.row(row(it.verdict.as_str(), &it.service)));
     grid
-}
-
-fn compared(comparison: &Comparison) -> String {
-    let shift = comparison.shift;
-    let median = |times: &Distribution| times.percentile(50.0).map_or(0.0, ms);
-    let (hit, miss) = (median(&comparison.hits), median(&comparison.misses));
-    let (hits, misses) = (comparison.hits.sorted().len(), comparison.misses.sorted().len());
-    let told_by = if comparison.is_labelled { "Cache-Status" } else { "what was asked for" };
-    let finding = match (shift.p_value < P_VALUE_MAX, shift.median_ms > 0.0) {
-        (false, _) => "No difference between hits and misses can be told".to_owned(),
-        (true, true) if hit > 0.0 => format!("A hit is {:.1} times as fast as a miss", miss / hit),
-        (true, true) => "A hit is faster than a miss".to_owned(),
-        (true, false) => "A hit is slower than a miss".to_owned(),
-    };
-    format!(
-        "{finding}: {hits} hits took {hit:.3} ms at the median, {misses} misses {miss:.3} ms (told by \
-         {told_by}). Difference {:+.3} ms, 95 % between {:+.3} and {:+.3}; a miss was the slower of a \
-         pair in {:.1} % (Mann-Whitney p {}).",
-        shift.median_ms,
-        shift.low_ms,
-        shift.high_ms,
-        shift.longer * 100.0,
-        p_value(shift.p_value)
-    )
-}
-
-fn p_value(p: f64) -> String {
-    if p < 1e-4 { "below 0.0001".to_owned() } else { format!("{p:.4}") }
 }

@@ -253,7 +253,8 @@ mod tests {
 
     fn watch() -> Watch {
         let (title, nouns) = ("a test".to_owned(), ("probe", "probes"));
-        let subject = Subject { title, nouns, lasts: Duration::from_secs(1) };
+        let (crowd, lasts) = (("client", "clients"), Duration::from_secs(1));
+        let subject = Subject { title, nouns, crowd, lasts };
         Watch::begin(Show::default(), subject, Look::default()).unwrap()
     }
 

@@ -175,10 +175,10 @@ impl Report for Results {
                 }
                 page.gap();
             }
-            page.grid(&measures(&total, &grades, self.profile.language));
+            page.grid(&measures(measurement, &total, &grades, self.profile.language));
             page.gap();
             flows::sections(measurement, page);
-            page.paragraph(&verdict(measurement.test, &total, &grades));
+            page.paragraph(&verdict(measurement, &total, &grades));
             worth_knowing(measurement, page);
             cost::show(measurement, page);
         }
@@ -224,7 +224,12 @@ fn nouns(test: Test) -> &'static str {
 }
 
 /// The figures of all clients together, each with its grade.
-pub(super) fn measures(total: &Analysis, grades: &Grades, language: Language) -> Grid {
+pub(super) fn measures(
+    measurement: &Measurement,
+    total: &Analysis,
+    grades: &Grades,
+    language: Language,
+) -> Grid {
     let is_graded = grades.tiphon != Tiphon::default();
     let mut grid = Grid::new(&[
         Column::Left("MEASURE"),
@@ -235,14 +240,18 @@ pub(super) fn measures(total: &Analysis, grades: &Grades, language: Language) ->
     let tiphon = &grades.tiphon;
     let measure = |name, value, detail, grade| measure(name, value, detail, grade, language);
     let loss = total.loss_pct.map_or(unit::NONE.to_owned(), unit::percent);
-    grid.row(measure("loss", loss, lost(total), tiphon.loss));
-    grid.row(measure("latency", time(total.latency.mean()), latencies(total), tiphon.delay));
+    grid.row(measure("loss", loss, lost(measurement.test, total), tiphon.loss));
+    let latency = flows::latency(measurement);
+    grid.row(measure(latency, time(total.latency.mean()), latencies(total), tiphon.delay));
     grid.row(measure("jitter", figure_ms(total.jitter.mean_ms), rfc3550(total), tiphon.jitter));
     let throughput = total.throughput_bps.map_or(unit::NONE.to_owned(), unit::bit_rate);
-    let received = total
-        .bytes
-        .map_or(String::new(), |bytes| format!("{} of payload received", unit::bytes(bytes)));
+    let received = total.bytes.map_or(String::new(), |bytes| {
+        format!("{} {}", unit::bytes(bytes), flows::carried(measurement))
+    });
     grid.row(measure("throughput", throughput, received, tiphon.throughput));
+    if let Some((name, value, detail)) = flows::measure(measurement) {
+        grid.row(measure(name, value, detail, None));
+    }
     if let Some(one_way) = &total.one_way {
         let up = time(one_way.up.percentile(50.0));
         let error = ms(one_way.error);
@@ -301,11 +310,12 @@ fn measure(
     [name.into(), Cell::toned(value, Tone::Strong), Cell::toned(detail, Tone::Faint), grade]
 }
 
-fn lost(total: &Analysis) -> String {
+fn lost(test: Test, total: &Analysis) -> String {
+    let became = if test == Test::Http { "failed" } else { "lost" };
     match total.lost {
         0 => format!("{} of {} answered", unit::count(total.received), unit::count(total.sent)),
         lost => format!(
-            "{} of {} lost, at most {} in a row{}",
+            "{} of {} {became}, at most {} in a row{}",
             unit::count(lost),
             unit::count(total.sent),
             total.loss_runs.longest,

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use http::header::{ACCEPT, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use selat_qos::load::{self, LoadSpec};
+use selat_qos::load::{self, LoadSpec, Mode};
 use selat_qos::report::Measurement;
 use selat_qos::session::Cancel;
 use tokio::task;
@@ -22,6 +22,10 @@ pub(super) async fn measure(
     let subject = Subject {
         title: format!("HTTP from {}", spec.url),
         nouns: ("request", "requests"),
+        crowd: match spec.mode {
+            Mode::RateEach(_) => ("client", "clients"),
+            _ => ("connection", "connections"),
+        },
         lasts: spec.lasts(),
     };
     let watch = Watch::begin(show, subject, console.look)?;

@@ -52,6 +52,7 @@ pub(super) async fn measure(
     let subject = Subject {
         title: format!("{} {}", test.heading(), spec.base),
         nouns: ("probe", "probes"),
+        crowd: ("client", "clients"),
         lasts: spec.idle + spec.duration,
     };
     let watch = Watch::begin(show, subject, console.look)?;

@@ -179,6 +179,7 @@ impl Plan<'_> {
                 }
             },
             nouns: ("probe", "probes"),
+            crowd: ("client", "clients"),
             lasts: self.schedule.lasts(),
         }
     }

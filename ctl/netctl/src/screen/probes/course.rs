@@ -33,7 +33,7 @@ impl<T: Copy + Default + AddAssign> Course<T> {
     }
 
     /// What happened in the slices that begin within a span, or in the one that it is a part of.
-    fn within(&self, from: Duration, to: Duration) -> T {
+    pub(super) fn within(&self, from: Duration, to: Duration) -> T {
         let slice = self.slice.as_nanos().max(1);
         let begins = |at: Duration| usize::try_from(at.as_nanos().div_ceil(slice));
         let (first, end) = (begins(from).unwrap_or(usize::MAX), begins(to).unwrap_or(usize::MAX));

@@ -60,7 +60,7 @@ pub(super) fn draw(
     ];
     let means = lines.iter().map(|line| dataset(line, tint.accent(), GraphType::Line));
     datasets.extend(means);
-    let inner = shape::framed(frame, area, heading(standing, tint), tint);
+    let inner = shape::framed(frame, area, heading(standing, area.width, tint), tint);
     let chart = Chart::new(datasets)
         .legend_position(None)
         .x_axis(axis(tint, seconds, [0.0, 0.5, 1.0].map(|part| stopwatch(window.mul_f64(part)))))
@@ -72,20 +72,30 @@ fn axis(tint: Tint, end: f64, labels: [String; 3]) -> Axis<'static> {
     Axis::default().style(tint.faint()).bounds([0.0, end]).labels(labels)
 }
 
-fn heading(standing: &Standing, tint: Tint) -> Line<'static> {
+/// The figures that there is room for, those that are told elsewhere or least left out first.
+fn heading(standing: &Standing, width: u16, tint: Tint) -> Line<'static> {
+    const NAME: &str = " round trip, ms ";
+    const SPARED: [&str; 5] = ["p99", "min", "max", "p95", "last"];
     let latency = standing.all().latency;
-    let figures = [
-        ("last", standing.counters.last_latency),
-        ("min", latency.least()),
-        ("p50", standing.percentile(50.0)),
-        ("p95", standing.percentile(95.0)),
-        ("p99", standing.percentile(99.0)),
-        ("max", latency.most()),
+    let shown = |time: Option<Duration>| time.map_or(unit::NONE.to_owned(), |time| label(ms(time)));
+    let mut figures = vec![
+        ("last", shown(standing.counters.last_latency)),
+        ("min", shown(latency.least())),
+        ("p50", shown(standing.percentile(50.0))),
+        ("p95", shown(standing.percentile(95.0))),
+        ("p99", shown(standing.percentile(99.0))),
+        ("max", shown(latency.most())),
     ];
-    let mut spans = vec![Span::styled(" round trip, ms ", tint.accent())];
-    for (name, time) in figures {
+    let room = usize::from(width).saturating_sub(NAME.len() + 3);
+    let mut spared = SPARED.iter();
+    while figures.iter().map(|(name, it)| name.len() + it.chars().count() + 2).sum::<usize>() > room
+        && let Some(spare) = spared.next()
+    {
+        figures.retain(|(name, _)| name != spare);
+    }
+    let mut spans = vec![Span::styled(NAME, tint.accent())];
+    for (name, figure) in figures {
         spans.push(Span::styled(format!(" {name} "), tint.faint()));
-        let figure = time.map_or(unit::NONE.to_owned(), |time| label(ms(time)));
         spans.push(Span::styled(figure, tint.strong()));
     }
     spans.push(Span::raw(" "));

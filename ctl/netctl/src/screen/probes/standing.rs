@@ -1,11 +1,11 @@
 //! Pure: how a test stands so far, made of its counters and its events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::AddAssign;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use selat_qos::session::{Event, Snapshot};
+use selat_qos::session::{Event, Load, Snapshot};
 
 use super::course::Course;
 
@@ -15,6 +15,10 @@ const TIMED_SLICE: Duration = Duration::from_millis(10);
 /// Latencies that the percentiles tell apart: from a nanosecond to a minute, to two digits.
 const LATENCY_MAX_NS: u64 = 60_000_000_000;
 const LATENCY_DIGITS: u8 = 2;
+/// Probes of a client that are waited for; of more, the oldest are taken for lost.
+const OPEN_MAX: usize = 1_024;
+/// What a rate of now is taken over, at the least.
+const NOW: Duration = Duration::from_secs(1);
 
 /// A test under way.
 #[derive(Clone, Debug)]
@@ -42,6 +46,10 @@ pub(super) struct Counted {
     pub(super) received: u64,
     /// May be less than nothing for a moment: what was taken for lost came late.
     pub(super) lost: i64,
+    /// Content of the streams that probes are beside.
+    pub(super) down_bytes: u64,
+    /// See `down_bytes`.
+    pub(super) up_bytes: u64,
 }
 
 /// Times of one slice.
@@ -66,11 +74,15 @@ pub(super) struct Spread {
 }
 
 /// How one client fares.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Tally {
     pub(super) sent: u64,
     pub(super) answered: u64,
-    pub(super) failed: u64,
+    /// Probes that failed, or of which a later one was answered.
+    pub(super) lost: u64,
+    /// When probes that may still be answered were due and sent: what becomes of a request is told by when
+    /// it was due, of a datagram by when it was sent.
+    open: VecDeque<(Duration, Duration)>,
     pub(super) last: Option<Duration>,
     pub(super) latency: Spread,
     pub(super) step: Spread,
@@ -93,10 +105,16 @@ impl Standing {
     /// Takes in the counters as they are now.
     pub(super) fn count(&mut self, elapsed: Duration, counters: Snapshot) {
         let before = self.counters;
+        let carried = |pick: fn(&Load) -> Option<u64>| {
+            let of = |it: &Snapshot| it.load.as_ref().and_then(pick).unwrap_or(0);
+            of(&counters).saturating_sub(of(&before))
+        };
         let grown = Counted {
             sent: counters.sent.saturating_sub(before.sent),
             received: counters.received.saturating_sub(before.received),
             lost: counters.lost_so_far.cast_signed() - before.lost_so_far.cast_signed(),
+            down_bytes: carried(|it| it.down_bytes),
+            up_bytes: carried(|it| it.up_bytes),
         };
         // What is seen now happened since the last look.
         self.counted.add(self.elapsed, grown);
@@ -107,12 +125,12 @@ impl Standing {
     pub(super) fn happen(&mut self, event: Event) {
         match event {
             Event::Sent { client, due_at, sent_at } => {
-                self.clients.entry(client).or_default().sent += 1;
+                self.clients.entry(client).or_default().send(due_at, sent_at);
                 let late = Spread::of(sent_at.saturating_sub(due_at));
                 self.timed.add(sent_at, Timed { late, ..Timed::default() });
             }
             Event::Answered { client, sent_at, latency, bytes } => {
-                let step = self.clients.entry(client).or_default().answer(latency);
+                let step = self.clients.entry(client).or_default().answer(sent_at, latency);
                 let latencies = Spread::of(latency);
                 let timed = Timed { latency: latencies, step, bytes, ..Timed::default() };
                 self.timed.add(sent_at, timed);
@@ -120,7 +138,9 @@ impl Standing {
                     all.saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
                 }
             }
-            Event::Failed { client, .. } => self.clients.entry(client).or_default().failed += 1,
+            Event::Failed { client, sent_at } => {
+                self.clients.entry(client).or_default().fail(sent_at);
+            }
         }
     }
 
@@ -130,6 +150,14 @@ impl Standing {
         Some(Duration::from_nanos(latencies.value_at_percentile(percent)))
     }
 
+    /// Bytes of the last moments as a rate, bit/s.
+    pub(super) fn now_bps(&self, pick: fn(&Counted) -> u64) -> f64 {
+        // The slices of a long test are longer.
+        let span = NOW.max(self.elapsed / 100).min(self.elapsed);
+        let recent = self.counted.within(self.elapsed.saturating_sub(span), self.elapsed);
+        pick(&recent) as f64 * 8.0 / span.as_secs_f64().max(1e-3)
+    }
+
     /// All times together.
     pub(super) fn all(&self) -> Timed {
         self.timed.columns(1, Duration::MAX).next().unwrap_or_default()
@@ -137,9 +165,31 @@ impl Standing {
 }
 
 impl Tally {
-    /// Counts an answer; returns the step from the one before.
-    fn answer(&mut self, latency: Duration) -> Spread {
+    fn send(&mut self, due_at: Duration, sent_at: Duration) {
+        self.sent += 1;
+        self.open.push_back((due_at, sent_at));
+        if self.open.len() > OPEN_MAX {
+            self.open.pop_front();
+            self.lost += 1;
+        }
+    }
+
+    fn fail(&mut self, sent_at: Duration) {
+        self.open.retain(|(due, sent)| *due != sent_at && *sent != sent_at);
+        self.lost += 1;
+    }
+
+    /// Counts an answer; returns the step from the one before. What it overtook is lost, until that
+    /// is answered late.
+    fn answer(&mut self, sent_at: Duration, latency: Duration) -> Spread {
         let step = self.last.map_or(Spread::default(), |last| Spread::of(last.abs_diff(latency)));
+        let overtaken = self.open.iter().take_while(|(_, sent)| *sent < sent_at).count();
+        self.open.drain(..overtaken);
+        self.lost += overtaken as u64;
+        match self.open.front() {
+            Some((due, sent)) if *due == sent_at || *sent == sent_at => drop(self.open.pop_front()),
+            _ => self.lost = self.lost.saturating_sub(1),
+        }
         self.answered += 1;
         self.last = Some(latency);
         self.latency += Spread::of(latency);
@@ -147,9 +197,9 @@ impl Tally {
         step
     }
 
-    /// Probes without an answer, those on their way among them.
+    /// Probes that may still be answered.
     pub(super) fn open(&self) -> u64 {
-        self.sent.saturating_sub(self.answered)
+        self.open.len() as u64
     }
 }
 
@@ -192,6 +242,8 @@ impl AddAssign for Counted {
         self.sent += other.sent;
         self.received += other.received;
         self.lost += other.lost;
+        self.down_bytes += other.down_bytes;
+        self.up_bytes += other.up_bytes;
     }
 }
 
@@ -237,6 +289,37 @@ mod tests {
         }
         assert_eq!(standing.all().step.most(), Some(2 * MS));
         assert_eq!(standing.clients[&2].step.mean(), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_is_lost_is_not_open() {
+        let mut standing = Standing::new();
+        for probe in 0..5 {
+            let at = probe * 10 * MS;
+            standing.happen(Event::Sent { client: 1, due_at: at, sent_at: at });
+        }
+        let figures = |standing: &Standing| {
+            let tally = &standing.clients[&1];
+            (tally.answered, tally.lost, tally.open())
+        };
+        standing.happen(answered(1, 20 * MS, MS));
+        assert_eq!(figures(&standing), (1, 2, 2), "two were overtaken, two are on their way");
+        standing.happen(answered(1, 10 * MS, 30 * MS));
+        assert_eq!(figures(&standing), (2, 1, 2), "one of them came late");
+        standing.happen(Event::Failed { client: 1, sent_at: 40 * MS });
+        assert_eq!(figures(&standing), (2, 2, 1));
+    }
+
+    #[test]
+    fn goodput_is_that_of_the_last_second() {
+        let mut standing = Standing::new();
+        for tick in 0..40_u32 {
+            let down_bytes = Some(u64::from(tick.saturating_sub(20)) * 125_000);
+            let load = Some(Load { down_bytes, ..Load::default() });
+            standing.count(tick * 100 * MS, Snapshot { load, ..Snapshot::default() });
+        }
+        let bps = standing.now_bps(|it| it.down_bytes);
+        assert!((bps - 1e7).abs() < 2e6, "{bps}");
     }
 
     #[test]

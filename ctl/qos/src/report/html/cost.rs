@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::number::{NOT_MEASURED, with_unit};
+use super::number::{NOT_MEASURED, signed, with_unit};
+use super::tables::cell;
 use crate::compare::{Change, Finding};
 
 /// The measures of the probes that went through a relay and of those that went `straight`.
@@ -10,7 +11,7 @@ pub(super) fn table(straight: &str, cost: &[Change]) -> Markup {
     html! {
         h3 { "What the relay costs" }
         div.scroll tabindex="0" role="region" aria-label="What the relay costs" {
-            table {
+            table.stack.few {
                 tr {
                     th { "Measure" }
                     @for name in ["Relayed", "Straight", "Difference", "95 % interval"] { th.n { (name) } }
@@ -30,8 +31,11 @@ pub(super) fn table(straight: &str, cost: &[Change]) -> Markup {
 fn row(change: &Change) -> Markup {
     let unit = change.measure.unit();
     let interval = change.interval.map_or(NOT_MEASURED.to_owned(), |interval| {
-        format!("{:+.3} to {:+.3}", interval.low, interval.high)
+        format!("{} to {} {unit}", signed(interval.low), signed(interval.high))
     });
+    let difference = change
+        .difference
+        .map_or(NOT_MEASURED.to_owned(), |value| format!("{} {unit}", signed(value)));
     let finding = match change.finding() {
         Some(Finding::Worse) => "costs",
         Some(Finding::Better) => "gains",
@@ -41,11 +45,11 @@ fn row(change: &Change) -> Markup {
     html! {
         tr {
             td { (change.measure.name()) }
-            td.n { (with_unit(change.after, unit)) }
-            td.n { (with_unit(change.before, unit)) }
-            td.n { (with_unit(change.difference, unit)) }
-            td.n { (interval) }
-            td { (finding) }
+            (cell("Relayed", &with_unit(change.after, unit)))
+            (cell("Straight", &with_unit(change.before, unit)))
+            (cell("Difference", &difference))
+            td.n.span data-name="95 % interval" { (interval) }
+            td data-name="Finding" { (finding) }
         }
     }
 }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::number::{NOT_MEASURED, plain};
+use super::tables::cell;
 use super::{figure, plots};
 use crate::analysis::{Analysis, ms};
 use crate::report::{Measurement, Test};
@@ -50,7 +51,7 @@ fn overlay(name: &str, runs: &[&Measurement]) -> Markup {
 
 fn table(runs: &[&Measurement], totals: &[Analysis]) -> Markup {
     html! {
-        table {
+        table.stack {
             tr {
                 th { "Run" } th { "Target" }
                 @for name in ["Loss, %", "p50", "p95", "p99", "Jitter"] { th.n { (name) } }
@@ -62,15 +63,19 @@ fn table(runs: &[&Measurement], totals: &[Analysis]) -> Markup {
                         (run.target) br;
                         span.muted { (run.started_at.strftime("%Y-%m-%d %H:%M:%S UTC")) }
                     }
-                    td.n { (total.loss_pct.map_or(NOT_MEASURED.to_owned(), plain)) }
+                    (cell("Loss, %", &known(total.loss_pct)))
                     @for percent in [50.0, 95.0, 99.0] {
-                        td.n { (total.latency.percentile(percent).map_or(NOT_MEASURED.to_owned(), |it| plain(ms(it)))) }
+                        (cell(&format!("p{percent}"), &known(total.latency.percentile(percent).map(ms))))
                     }
-                    td.n { (total.jitter.mean_ms.map_or(NOT_MEASURED.to_owned(), plain)) }
+                    (cell("Jitter", &known(total.jitter.mean_ms)))
                 }
             }
         }
     }
+}
+
+fn known(value: Option<f64>) -> String {
+    value.map_or(NOT_MEASURED.to_owned(), plain)
 }
 
 /// The line of a run, as it is in the plot.

@@ -10,10 +10,11 @@ mod streams;
 
 pub(super) use self::boxes::{BOXES, boxes};
 pub(super) use self::cloud::{DOTS_MAX, over_time, steps};
-pub(super) use self::losses::{loss_strip, worst_runs};
+pub(super) use self::losses::{loss_strip, strip_times, worst_runs};
 pub(super) use self::overlay::{Curve, OVERLAID_MAX, overlay};
-pub(super) use self::shares::{cumulative, histogram};
+pub(super) use self::shares::{beyond_histogram, cumulative, histogram};
 pub(super) use self::streams::{goodput, repeats, round_trips, windows};
+use super::number::count;
 use crate::analysis::{Distribution, ms};
 
 /// One slow answer must not squeeze all others: where the slowest took more than so many times the
@@ -31,4 +32,16 @@ pub(super) fn latency_end(latency: &Distribution) -> (f64, usize) {
     let end = p99 * AXIS_P99S;
     let sorted = latency.sorted();
     (end, sorted.len() - sorted.partition_point(|time| ms(*time) <= end))
+}
+
+/// What is to be said of a curve of shares that its axis cuts off; nothing where it is whole.
+pub(super) fn cut_off(latency: &Distribution) -> String {
+    match latency_end(latency).1 as u64 {
+        0 => String::new(),
+        slower => format!(
+            " The curve stops where the axis ends: {} of {} were slower.",
+            count(slower),
+            count(latency.sorted().len() as u64)
+        ),
+    }
 }

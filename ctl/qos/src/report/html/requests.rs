@@ -3,9 +3,11 @@
 
 use maud::{Markup, html};
 
-use super::number::{NOT_MEASURED, plain};
+use super::number::{NOT_MEASURED, count, plain, with_unit};
+use super::tables::cell;
 use super::{figure, plots};
 use crate::analysis::{Distribution, ms};
+use crate::http::Verdict;
 use crate::load::{Comparison, LoadFigures};
 use crate::report::Measurement;
 
@@ -18,6 +20,8 @@ pub(super) fn panels(measurement: &Measurement) -> Markup {
     html! {
         @if let Some(figures) = &figures {
             @if let Some(comparison) = &figures.comparison { (cache(comparison)) }
+            (outcomes(figures))
+            (verdicts(figures))
             div.panel.wide { (times(figures)) }
         }
     }
@@ -65,6 +69,51 @@ fn cache(comparison: &Comparison) -> Markup {
     }
 }
 
+/// What came of the requests.
+fn outcomes(figures: &LoadFigures) -> Markup {
+    let all: u64 = figures.outcomes.values().sum();
+    let share = |requests: u64| with_unit(Some(requests as f64 * 100.0 / all.max(1) as f64), "%");
+    html! {
+        div.panel {
+            h3 { "What came of the requests" }
+            table {
+                tr { th { "Outcome" } th.n { "Requests" } th.n { "Share" } }
+                @for (outcome, requests) in &figures.outcomes {
+                    tr { td { (outcome) } td.n { (count(*requests)) } td.n { (share(*requests)) } }
+                }
+            }
+            @if let Some(rate) = figures.answered_per_s {
+                p.muted { "Answered, whatever the status: " (plain(rate)) " a second." }
+            }
+        }
+    }
+}
+
+/// What the cache did; nothing where none said so.
+fn verdicts(figures: &LoadFigures) -> Markup {
+    let is_told = figures.verdicts.iter().any(|it| it.verdict != Verdict::None);
+    html! {
+        @if is_told {
+            div.panel {
+                h3 { "What the cache did" }
+                table {
+                    tr {
+                        th { "Service time, ms" } th.n { "Count" } th.n { "p50" } th.n { "p95" } th.n { "Max" }
+                    }
+                    @for it in &figures.verdicts {
+                        tr {
+                            td { (it.verdict.as_str()) }
+                            td.n { (count(it.service.sorted().len() as u64)) }
+                            @for percent in [50.0, 95.0, 100.0] { td.n { (at(&it.service, percent)) } }
+                        }
+                    }
+                }
+                p.muted { "By what the nearest cache says of each answer, such as in Cache-Status (RFC 9211)." }
+            }
+        }
+    }
+}
+
 /// What the time of a request is made of.
 fn times(figures: &LoadFigures) -> Markup {
     let parts = [
@@ -79,7 +128,7 @@ fn times(figures: &LoadFigures) -> Markup {
     html! {
         h3 { "What the time is made of, ms" }
         div.scroll tabindex="0" role="region" aria-label="Times of the parts of a request" {
-            table {
+            table.stack {
                 tr {
                     th { "Part" } th.n { "Count" }
                     @for percent in PERCENTS { th.n { "p" (percent) } }
@@ -89,9 +138,9 @@ fn times(figures: &LoadFigures) -> Markup {
                     @if times.max().is_some() {
                         tr {
                             td { (name) " " span.muted { (meaning) } }
-                            td.n { (times.sorted().len()) }
-                            @for percent in PERCENTS { td.n { (at(times, percent)) } }
-                            td.n { (at(times, 100.0)) }
+                            (cell("Count", &count(times.sorted().len() as u64)))
+                            @for percent in PERCENTS { (cell(&format!("p{percent}"), &at(times, percent))) }
+                            (cell("Max", &at(times, 100.0)))
                         }
                     }
                 }

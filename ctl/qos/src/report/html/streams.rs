@@ -3,8 +3,9 @@
 
 use maud::{Markup, html};
 
-use super::number::{NOT_MEASURED, bit_rate, milliseconds, plain, with_unit};
-use super::{figure, plots};
+use super::number::{NOT_MEASURED, bit_rate, count, milliseconds, plain, signed, with_unit};
+use super::tables::cell;
+use super::{figure, plots, tile};
 use crate::analysis::{Distribution, ms};
 use crate::bulk::{BulkFigures, BulkRun, Goodput, TICK, Way};
 use crate::report::{Flow, Measurement};
@@ -19,12 +20,29 @@ pub(super) fn panels(measurement: &Measurement) -> Markup {
     let figures = BulkFigures::of(run);
     html! {
         @if run.confidence.is_some() { div.panel.wide { (responsiveness(run, &figures)) } }
-        @if let Some(drawing) = plots::goodput(run) {
-            (figure("Goodput over time", &drawing, &carried(run, &figures)))
+        @if let Some((drawing, unit)) = plots::goodput(run) {
+            (figure(&format!("Goodput over time, {unit}"), &drawing, &carried(run, &figures)))
         }
-        (idle_and_loaded(&figures))
+        (idle_and_loaded(run, &figures))
         (kernel(run, &figures))
     }
+}
+
+/// What a test of streams is asked for, beside the tiles of every test.
+pub(super) fn tiles(measurement: &Measurement) -> Markup {
+    let Some(figures) = measurement.bulk_figures() else { return html! {} };
+    let added = |ms: f64| format!("{} ms", signed(ms));
+    let idle = format!("idle {}", milliseconds(figures.idle.percentile(50.0)));
+    html! {
+        @if let Some(ms) = figures.added_ms { (tile("Added by the load", added(ms), idle)) }
+        @if let Some(found) = figures.responsiveness.filter(|_| measurement.is_of_responsiveness()) {
+            (tile("Responsiveness", rpm(Some(found.rpm)) + " RPM", class(found.rpm).to_owned()))
+        }
+    }
+}
+
+fn rpm(value: Option<f64>) -> String {
+    value.map_or(NOT_MEASURED.to_owned(), |it| count(it.round() as u64))
 }
 
 fn carried(run: &BulkRun, figures: &BulkFigures) -> String {
@@ -57,7 +75,7 @@ fn carried(run: &BulkRun, figures: &BulkFigures) -> String {
 }
 
 /// The idle and the full path in one plot, and their figures.
-fn idle_and_loaded(figures: &BulkFigures) -> Markup {
+fn idle_and_loaded(run: &BulkRun, figures: &BulkFigures) -> Markup {
     let curves = [
         plots::Curve { name: "idle", latency: &figures.idle },
         plots::Curve { name: "loaded", latency: &figures.loaded },
@@ -65,9 +83,14 @@ fn idle_and_loaded(figures: &BulkFigures) -> Markup {
     ];
     let drawn = if figures.own.max().is_some() { &curves[..] } else { &curves[..2] };
     let dotted = if drawn.len() > 2 { ", dotted on the connections that carry it" } else { "" };
+    let cut: String = drawn
+        .iter()
+        .map(|it| plots::cut_off(it.latency))
+        .find(|it| !it.is_empty())
+        .unwrap_or_default();
     let caption = format!(
         "A small request: solid on the idle path, dashed beside the load{dotted}. What lies between the \
-         curves is added by the load, which fills a queue (bufferbloat); on a good path they meet."
+         curves is added by the load, which fills a queue (bufferbloat); on a good path they meet.{cut}"
     );
     html! {
         @if figures.idle.max().or(figures.loaded.max()).is_some() {
@@ -76,7 +99,7 @@ fn idle_and_loaded(figures: &BulkFigures) -> Markup {
         div.panel.wide {
             h3 { "Latency, idle and loaded, ms" }
             div.scroll tabindex="0" role="region" aria-label="Latency idle and loaded" {
-                (times(figures))
+                (times(run, figures))
             }
             @if let Some(added) = figures.added_ms {
                 p.muted { "Added by the load to a request at the median: " (format!("{added:+.3}")) " ms." }
@@ -85,17 +108,21 @@ fn idle_and_loaded(figures: &BulkFigures) -> Markup {
     }
 }
 
-fn times(figures: &BulkFigures) -> Markup {
+fn times(run: &BulkRun, figures: &BulkFigures) -> Markup {
+    let kernel = match run.ways.as_slice() {
+        [Way::Down] => "Round trip by the kernel, in steps of 1 ms",
+        _ => "Round trip by the kernel",
+    };
     let rows = [
         ("Connect, idle", &figures.idle_connect),
         ("Connect, loaded", &figures.loaded_connect),
         ("Request, idle", &figures.idle),
         ("Request, loaded", &figures.loaded),
         ("Request among the load", &figures.own),
-        ("Round trip by the kernel", &figures.rtt),
+        (kernel, &figures.rtt),
     ];
     html! {
-        table {
+        table.stack {
             tr {
                 th { "What" } th.n { "Count" } th.n { "Min" }
                 @for percent in PERCENTS { th.n { "p" (percent) } }
@@ -105,10 +132,10 @@ fn times(figures: &BulkFigures) -> Markup {
                 @if times.max().is_some() {
                     tr {
                         td { (name) }
-                        td.n { (times.sorted().len()) }
-                        td.n { (at(times, 0.0)) }
-                        @for percent in PERCENTS { td.n { (at(times, percent)) } }
-                        td.n { (at(times, 100.0)) }
+                        (cell("Count", &count(times.sorted().len() as u64)))
+                        (cell("Min", &at(times, 0.0)))
+                        @for percent in PERCENTS { (cell(&format!("p{percent}"), &at(times, percent))) }
+                        (cell("Max", &at(times, 100.0)))
                     }
                 }
             }
@@ -118,20 +145,12 @@ fn times(figures: &BulkFigures) -> Markup {
 
 /// What was asked of the kernel ten times a second.
 fn kernel(run: &BulkRun, figures: &BulkFigures) -> Markup {
-    let estimate = match run.ways.as_slice() {
-        [Way::Down] => ", as the receiver takes it from how its window is used",
-        [Way::Up] => ", smoothed, from what is acknowledged",
-        _ => ", smoothed for uploads, the receiver's estimate for downloads",
-    };
-    let fastest = milliseconds(figures.min_rtt);
     let median = with_unit(figures.cwnd_bytes.map(|it| it as f64 / 1024.0), "KiB");
     let share = with_unit(figures.resent_share.map(|it| it * 100.0), "%");
     let none_again = figures.retransmits == Some(0);
     html! {
         @if let Some(drawing) = plots::round_trips(run) {
-            (figure("Round trips by the kernel over time, ms", &drawing, &format!(
-                "Of each stream{estimate}. The fastest was {fastest}: what stands above it waited in a \
-                 queue. A rising edge is a queue that fills, a falling one a sender that backed off.")))
+            (figure("Round trips by the kernel over time, ms", &drawing, &estimates(run, figures)))
         }
         @if let Some(drawing) = plots::windows(run) {
             (figure("Congestion window over time, KiB", &drawing, &format!(
@@ -147,9 +166,31 @@ fn kernel(run: &BulkRun, figures: &BulkFigures) -> Markup {
     }
 }
 
+/// How to read what the kernel takes for a round trip. Linux gives a receiver steps of 1 ms, 1 at the least
+/// (`tcp_rcv_rtt_update`): of a fast path it says nothing.
+fn estimates(run: &BulkRun, figures: &BulkFigures) -> String {
+    const RECEIVER: &str = "as the receiver takes it from how its window is used, in steps of 1 ms and \
+        never less";
+    let fastest = milliseconds(figures.min_rtt);
+    let queue = "what stands above it waited in a queue. A rising edge is a queue that fills, a falling \
+        one a sender that backed off.";
+    match run.ways.as_slice() {
+        [Way::Down] => format!(
+            "Of each stream, {RECEIVER}. On a path that is faster than that it says nothing; the requests \
+             beside the load are the finer measure."
+        ),
+        [Way::Up] => format!(
+            "Of each stream, smoothed, from what is acknowledged. The fastest was {fastest}: {queue}"
+        ),
+        _ => format!(
+            "Of uploads smoothed, from what is acknowledged; of downloads {RECEIVER}. The fastest was \
+             {fastest}; of uploads, {queue}"
+        ),
+    }
+}
+
 fn responsiveness(run: &BulkRun, figures: &BulkFigures) -> Markup {
     let found = figures.responsiveness;
-    let rpm = |value: Option<f64>| value.map_or(NOT_MEASURED.to_owned(), |it| format!("{it:.0}"));
     let rows = [
         ("On connections of their own (foreign)", found.and_then(|it| it.foreign_rpm)),
         ("On connections that carry the load", found.and_then(|it| it.loaded_rpm)),

@@ -2,12 +2,17 @@
 
 use maud::{Markup, html};
 
-use super::number::{NOT_MEASURED, bit_rate, milliseconds, plain, with_unit};
+use super::number::{NOT_MEASURED, bit_rate, count, milliseconds, plain, with_unit};
 use crate::analysis::{Analysis, Distribution};
 use crate::grade::tiphon::Index;
 use crate::grade::y1541::{Basis, Y1541};
 use crate::grade::{Grades, Profile};
-use crate::report::{Condition, Measurement, Row, TOTAL_CLIENT};
+use crate::report::{Condition, Measurement, Row, TOTAL_CLIENT, Test};
+
+/// A number in a table; `name` is that of its column, for screens where rows are stacked.
+pub(super) fn cell(name: &str, value: &str) -> Markup {
+    html! { td.n data-name=(name) { (value) } }
+}
 
 /// Every figure of all clients, with the formula or the source that it follows.
 pub(super) fn figures(measurement: &Measurement, total: &Analysis) -> Markup {
@@ -16,7 +21,7 @@ pub(super) fn figures(measurement: &Measurement, total: &Analysis) -> Markup {
     let others = one_way(total).into_iter().chain(measurement.fairness().map(fair));
     html! {
         dl.figures {
-            @for (name, value, formula) in counted(total).into_iter().chain(timed).chain(others) {
+            @for (name, value, formula) in counted(measurement, total).into_iter().chain(timed).chain(others) {
                 div { dt { (name) span.muted { (formula) } } dd { (value) } }
             }
         }
@@ -25,19 +30,27 @@ pub(super) fn figures(measurement: &Measurement, total: &Analysis) -> Markup {
 
 type Figure = (&'static str, String, &'static str);
 
-fn counted(total: &Analysis) -> Vec<Figure> {
+fn counted(measurement: &Measurement, total: &Analysis) -> Vec<Figure> {
+    let carried = match measurement.test {
+        Test::Udp | Test::Http => "payload received × 8 / total time",
+        _ => "content carried × 8 / time that counts",
+    };
     let loss = with_unit(total.loss_pct, "%");
     let mean_run = with_unit(total.loss_runs.mean_run(), "");
     vec![
-        ("Sent, received", format!("{}, {}", total.sent, total.received), "duplicates not counted"),
-        ("Loss", format!("{}, {loss}", total.lost), "lost / sent × 100"),
+        (
+            "Sent, received",
+            format!("{}, {}", count(total.sent), count(total.received)),
+            "duplicates not counted",
+        ),
+        ("Loss", format!("{}, {loss}", count(total.lost)), "lost / sent × 100"),
         (
             "Loss runs",
             format!("{}, mean length {mean_run}", total.loss_runs.runs),
             "losses in a row",
         ),
         ("Loss bursts", total.loss_runs.bursts.to_string(), "RFC 3611 §4.7.2, Gmin 16"),
-        ("Throughput", bit_rate(total.throughput_bps), "payload received × 8 / total time"),
+        ("Throughput", bit_rate(total.throughput_bps), carried),
     ]
 }
 
@@ -65,26 +78,31 @@ fn of_datagrams(total: &Analysis) -> Vec<Figure> {
     });
     vec![
         ("Lost on the way", direction(total), "by the reflector's count"),
-        ("Duplicates", count(total.duplicates), "answers after the first"),
+        ("Duplicates", known(total.duplicates), "answers after the first"),
         reordered(total),
         ("Schedule error, p99", late, "send time − due time"),
     ]
 }
 
-fn count(count: Option<u64>) -> String {
-    count.map_or(NOT_MEASURED.to_owned(), |count| count.to_string())
+fn known(number: Option<u64>) -> String {
+    number.map_or(NOT_MEASURED.to_owned(), count)
 }
 
 fn direction(total: &Analysis) -> String {
     total.loss_direction.map_or(NOT_MEASURED.to_owned(), |lost| {
-        format!("{} there, {} back, {} unknown", lost.up, lost.down, lost.unknown)
+        format!(
+            "{} there, {} back, {} unknown",
+            count(lost.up),
+            count(lost.down),
+            count(lost.unknown)
+        )
     })
 }
 
 fn reordered(total: &Analysis) -> Figure {
     let value = match total.reordering.extent_max {
-        Some(extent) => format!("{}, extent up to {extent}", count(total.reordered)),
-        None => count(total.reordered),
+        Some(extent) => format!("{}, extent up to {extent}", known(total.reordered)),
+        None => known(total.reordered),
     };
     ("Reordered", value, "RFC 4737 §3.3, extent §4.2.2")
 }
@@ -156,6 +174,10 @@ pub(super) fn grades(total: &Analysis, grades: &Grades, profile: &Profile) -> Ma
              own. A share of throughput is graded only against a nominal bandwidth"
             @if profile.bandwidth_bps.is_none() { ", and none was given" }
             "."
+            @if let Some(jitter) = total.jitter.mean_ms.filter(|_| tables.whole_jitter) {
+                " Jitter is rounded to whole milliseconds first, half up: " (plain(jitter)) " ms counts as "
+                (format!("{:.0}", (jitter + 0.5).floor())) "."
+            }
         }
         }
         @if grades.voice.is_some() { div { (voice(total, grades)) } }
@@ -229,15 +251,26 @@ pub(super) fn conditions(conditions: &[Condition]) -> Markup {
     }
 }
 
+/// What a series is of: a client, or what a cache did.
+pub(super) fn who(measurement: &Measurement) -> (&'static str, &'static str) {
+    if measurement.is_by_verdict() {
+        ("Verdict of the cache", "Verdicts of the cache")
+    } else {
+        ("Client", "Clients")
+    }
+}
+
 /// A row for each client, and the total.
-pub(super) fn clients(rows: &[Row]) -> Markup {
+pub(super) fn clients(measurement: &Measurement, rows: &[Row]) -> Markup {
+    let (one, several) = who(measurement);
     let ms = |value: Option<f64>| value.map_or(NOT_MEASURED.to_owned(), plain);
     html! {
-        h3 { "Clients" }
-        div.scroll tabindex="0" role="region" aria-label="Figures of each client" {
+        h3 { (several) }
+        div.scroll.tall tabindex="0" role="region" aria-label={ "Figures by " (one) } {
             table {
                 tr {
-                    @for name in ["Client", "Sent", "Lost", "Loss, %", "p50, ms", "p95, ms",
+                    th.n { (one) }
+                    @for name in ["Sent", "Lost", "Loss, %", "p50, ms", "p95, ms",
                         "p99, ms", "Jitter, ms", "Throughput", "MOS", "TIPHON"] {
                         th.n { (name) }
                     }
@@ -245,8 +278,8 @@ pub(super) fn clients(rows: &[Row]) -> Markup {
                 @for row in rows {
                     tr.total[row.client == TOTAL_CLIENT] {
                         td.n { (row.client) }
-                        td.n { (row.sent) }
-                        td.n { (row.lost) }
+                        td.n { (count(row.sent)) }
+                        td.n { (count(row.lost)) }
                         td.n { (ms(row.loss_pct)) }
                         td.n { (ms(row.latency_p50_ms)) }
                         td.n { (ms(row.latency_p95_ms)) }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::analysis::{Analysis, ms};
-use crate::report::Test;
+use crate::report::{Measurement, Test};
 
 /// One-way delay that a conversation does not feel, and the longest that it bears (G.1010).
 const ONE_WAY_GOOD: Duration = Duration::from_millis(150);
@@ -33,8 +33,8 @@ pub(super) enum Fitness {
     Delayed(Duration),
     /// Calls with a buffer that is larger than usual.
     Varying(Duration),
-    /// No calls: too many losses, %.
-    TooLossy(f64),
+    /// No calls: too many losses.
+    TooLossy,
     /// No calls: too long a way.
     TooSlow(Duration),
     /// Requests whose answers are felt as immediate.
@@ -45,17 +45,19 @@ pub(super) enum Fitness {
     SlowPages,
     /// Nothing that somebody waits for.
     NoPages,
-    /// Requests that fail too often, %.
-    Unreliable(f64),
+    /// Requests that fail too often.
+    Unreliable,
 }
 
-/// What `analysis` of `test` says; `None` where nothing came back.
-pub(super) fn of(test: Test, analysis: &Analysis) -> Option<Fitness> {
-    let most = analysis.latency.percentile(MOST_PERCENT)?;
-    let lost_pct = analysis.loss_pct?;
-    Some(match test {
+/// What the `total` of `measurement` says; `None` where nothing came back, and of a flood, which fills
+/// queues that no call would.
+pub(super) fn of(measurement: &Measurement, total: &Analysis) -> Option<Fitness> {
+    let most = total.latency.percentile(MOST_PERCENT)?;
+    let lost_pct = total.loss_pct?;
+    Some(match measurement.test {
+        _ if measurement.is_flood() => return None,
         Test::Udp => {
-            let variation = analysis.latency.delay_variation(MOST_PERCENT)?;
+            let variation = total.latency.delay_variation(MOST_PERCENT)?;
             conversation(most / 2, variation, lost_pct)
         }
         Test::Http => pages(most, lost_pct),
@@ -66,7 +68,7 @@ pub(super) fn of(test: Test, analysis: &Analysis) -> Option<Fitness> {
 
 fn conversation(one_way: Duration, variation: Duration, lost_pct: f64) -> Fitness {
     if lost_pct >= VOICE_LOSS_PCT {
-        Fitness::TooLossy(lost_pct)
+        Fitness::TooLossy
     } else if one_way >= ONE_WAY_MAX {
         Fitness::TooSlow(one_way)
     } else if one_way >= ONE_WAY_GOOD {
@@ -82,7 +84,7 @@ fn conversation(one_way: Duration, variation: Duration, lost_pct: f64) -> Fitnes
 
 fn pages(most: Duration, failed_pct: f64) -> Fitness {
     if failed_pct >= VIDEO_LOSS_PCT {
-        Fitness::Unreliable(failed_pct)
+        Fitness::Unreliable
     } else if most <= IMMEDIATE {
         Fitness::Immediate
     } else if most <= PAGE_GOOD {
@@ -95,6 +97,11 @@ fn pages(most: Duration, failed_pct: f64) -> Fitness {
 }
 
 impl Fitness {
+    /// Whether it is no path for calls.
+    pub(super) fn forbids_calls(self) -> bool {
+        matches!(self, Self::TooLossy | Self::TooSlow(_))
+    }
+
     /// The beginning of a sentence; a guess where too little was sent to be sure.
     pub(super) fn sentence(self, is_guess: bool) -> String {
         let looks = if is_guess { "Looks good enough" } else { "Good enough" };
@@ -108,7 +115,9 @@ impl Fitness {
                 "Calls work with a large buffer only: delays vary by {:.0} ms",
                 ms(variation)
             ),
-            Self::TooLossy(pct) => format!("Not good enough for calls: {pct:.0} % is lost"),
+            Self::TooLossy => format!(
+                "Not good enough for calls: ITU-T G.1010 has them lose less than {VOICE_LOSS_PCT} %"
+            ),
             Self::TooSlow(one_way) => {
                 format!("Not good enough for calls: {:.0} ms one way", ms(one_way))
             }
@@ -116,7 +125,7 @@ impl Fitness {
             Self::Pages => "Fast enough for web pages".to_owned(),
             Self::SlowPages => "Slow for web pages, but bearable".to_owned(),
             Self::NoPages => "Too slow for web pages".to_owned(),
-            Self::Unreliable(pct) => format!("Not reliable: {pct:.0} % went without an answer"),
+            Self::Unreliable => "Not reliable".to_owned(),
         }
     }
 }

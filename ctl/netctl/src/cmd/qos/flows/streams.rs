@@ -1,10 +1,6 @@
 //! What a run of streams shows: goodput by interval, latency idle and loaded, what the kernel knows.
 
-use std::time::Duration;
-
-use selat_qos::analysis::ms;
-use selat_qos::bulk::{BulkFigures, BulkRun, Goodput, Interval, Way};
-use selat_qos::responsiveness::class;
+use selat_qos::bulk::{BulkFigures, BulkRun, Interval, Way};
 
 use super::{percentiles, row};
 use crate::output::{Cell, Column, Grid, Page, Tone, unit};
@@ -16,15 +12,13 @@ pub(super) fn sections(run: &BulkRun, page: &mut Page) {
     let figures = BulkFigures::of(run);
     page.grid(&intervals(run));
     page.gap();
-    page.grid(&latencies(&figures));
+    page.grid(&latencies(run, &figures));
     page.gap();
     let kernel = kernel(&figures);
     if !kernel.is_empty() {
         page.grid(&kernel);
         page.gap();
     }
-    page.paragraph(&sentence(run, &figures));
-    page.gap();
 }
 
 fn intervals(run: &BulkRun) -> Grid {
@@ -70,7 +64,12 @@ fn cells(run: &BulkRun, interval: &Interval) -> Vec<Cell> {
     cells
 }
 
-fn latencies(figures: &BulkFigures) -> Grid {
+fn latencies(run: &BulkRun, figures: &BulkFigures) -> Grid {
+    // Linux gives a receiver no finer estimate, and 1 ms at the least.
+    let kernel = match run.ways.as_slice() {
+        [Way::Down] => "kernel, steps of 1 ms",
+        _ => "round trip by the kernel",
+    };
     let mut grid = percentiles("LATENCY, MS");
     for (name, times) in [
         ("connect, idle", &figures.idle_connect),
@@ -78,7 +77,7 @@ fn latencies(figures: &BulkFigures) -> Grid {
         ("request, idle", &figures.idle),
         ("request, loaded", &figures.loaded),
         ("among the load", &figures.own),
-        ("round trip by the kernel", &figures.rtt),
+        (kernel, &figures.rtt),
     ] {
         if times.max().is_some() {
             grid.row(row(name, times));
@@ -104,52 +103,4 @@ fn kernel(figures: &BulkFigures) -> Grid {
         grid.fact("fastest round trip", unit::ms(fastest));
     }
     grid
-}
-
-fn sentence(run: &BulkRun, figures: &BulkFigures) -> String {
-    let carried = |word: &str, goodput: Option<Goodput>| {
-        goodput.map(|it| format!("{} {word}", unit::bit_rate(it.bps)))
-    };
-    let ways: Vec<String> =
-        [carried("down", figures.down), carried("up", figures.up)].into_iter().flatten().collect();
-    let mut sentences = vec![match ways.as_slice() {
-        [] => "Nothing was carried for long enough to tell how much.".to_owned(),
-        ways => format!("The path carried {}.", ways.join(" and ")),
-    }];
-    sentences.extend(added(figures));
-    sentences.extend(responsiveness(run, figures));
-    sentences.join(" ")
-}
-
-fn added(figures: &BulkFigures) -> Option<String> {
-    let median = |time: Option<Duration>| time.map(ms);
-    let idle = median(figures.idle.percentile(50.0))?;
-    let loaded = median(figures.loaded.percentile(50.0))?;
-    Some(format!(
-        "A small request took {idle:.3} ms while the path was idle and {loaded:.3} ms beside the load, \
-         each at the median: {:+.3} ms added by the load.",
-        loaded - idle
-    ))
-}
-
-fn responsiveness(run: &BulkRun, figures: &BulkFigures) -> Option<String> {
-    let [goodput, confidence] = run.confidence?;
-    let Some(found) = figures.responsiveness else {
-        return Some("Responsiveness: no probe was answered.".to_owned());
-    };
-    let part = |name: &str, rpm: Option<f64>| match rpm {
-        Some(rpm) => format!("{name} {rpm:.0}"),
-        None => format!("{name} not measured"),
-    };
-    let idle = figures.idle_rpm.map_or(String::new(), |rpm| format!("; idle {rpm:.0}"));
-    Some(format!(
-        "Responsiveness: {:.0} round trips a minute ({}; {}, {}{idle}): {}. Confidence: {}, in the goodput {}.",
-        found.rpm,
-        unit::span(Duration::from_secs_f64(60.0 / found.rpm)),
-        part("foreign", found.foreign_rpm),
-        part("loaded", found.loaded_rpm),
-        class(found.rpm),
-        confidence.as_str(),
-        goodput.as_str(),
-    ))
 }

@@ -21,7 +21,7 @@ pub(super) fn grid(test: Test, rows: &[Row]) -> Grid {
     if test == Test::Udp {
         columns.push(Column::Right("MOS"));
     }
-    let mut grid = Grid::new(&columns);
+    let mut grid = Grid::new(&columns).spare(&["MAX", "RECEIVED", "JITTER", "MOS", "MEAN"]);
     rows.iter().for_each(|row| grid.row(client(test, row)));
     grid
 }

@@ -25,6 +25,11 @@ const DOT_GRID: f64 = 1.5;
 const COLUMNS: usize = 240;
 /// Steps beyond this percentile of all stand at the edge of their plot.
 const STEPS_END_PERCENT: f64 = 99.5;
+/// Of fewer steps that percentile does not leave out the two that one outlier makes, which would flatten all
+/// others: the plot ends at so many times what most of them are.
+const STEPS_FEW: usize = 400;
+const STEPS_MOST_PERCENT: f64 = 80.0;
+const STEPS_END_MOSTS: f64 = 6.0;
 
 /// A value at a position of the time axis.
 type Point = (f64, f64);
@@ -61,7 +66,8 @@ pub(in crate::report::html) fn over_time(samples: &[&Sample], latency: &Distribu
 }
 
 /// The step of latency from each answer to the next in sequence, of every client.
-pub(in crate::report::html) fn steps(clients: &[Series]) -> Option<Markup> {
+/// Returns the drawing, how many stand at its edge, and how many there are.
+pub(in crate::report::html) fn steps(clients: &[Series]) -> Option<(Markup, usize, usize)> {
     let adjacent = |pair: &[Sample]| {
         let [before, after] = pair else { return None };
         let step = ms(after.latency()?) - ms(before.latency()?);
@@ -71,8 +77,13 @@ pub(in crate::report::html) fn steps(clients: &[Series]) -> Option<Markup> {
         clients.iter().flat_map(|series| series.samples.windows(2).filter_map(adjacent)).collect();
     let mut sizes: Vec<f64> = steps.iter().map(|(_, step)| step.abs()).collect();
     sizes.sort_by(f64::total_cmp);
-    let rank = (sizes.len() as f64 * STEPS_END_PERCENT / 100.0).ceil() as usize;
-    let end = sizes.get(rank.saturating_sub(1)).copied()?;
+    let at = |percent: f64| {
+        let rank = (sizes.len() as f64 * percent / 100.0).ceil() as usize;
+        sizes.get(rank.saturating_sub(1)).copied()
+    };
+    let most = at(STEPS_MOST_PERCENT).filter(|most| *most > 0.0 && sizes.len() < STEPS_FEW);
+    let end = at(STEPS_END_PERCENT)?.min(most.map_or(f64::INFINITY, |it| it * STEPS_END_MOSTS));
+    let within = sizes.partition_point(|size| *size <= end);
     let all = || clients.iter().flat_map(|series| &series.samples).map(|sample| sample.sent_at);
     let (x, start) = (time_axis(all()), start(all()));
     let y = Scale::vertical(-end * 1.05, end * 1.05);
@@ -85,8 +96,9 @@ pub(in crate::report::html) fn steps(clients: &[Series]) -> Option<Markup> {
         (axis_below(&x, "sent after, s"))
         (cloud(&points, &y))
     };
-    let said = format!("99.5 % of {} steps are within {} ms.", points.len(), plain(end));
-    Some(plot("Step of latency from one answer to the next", &said, &content))
+    let said = format!("{within} of {} steps are within {} ms.", points.len(), plain(end));
+    let drawing = plot("Step of latency from one answer to the next", &said, &content);
+    Some((drawing, points.len() - within, points.len()))
 }
 
 /// Values at positions of the time axis.

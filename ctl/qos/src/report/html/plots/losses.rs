@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use crate::report::Series;
 use crate::report::html::chart::{WIDTH, coordinate};
+use crate::report::html::number::plain;
 use crate::sample::Sample;
 
 /// Cells of the loss strip.
@@ -38,6 +39,22 @@ pub(in crate::report::html) fn loss_strip(samples: &[&Sample]) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// When the probes of the left, of the middle and of the right of [`loss_strip`] were sent.
+pub(in crate::report::html) fn strip_times(samples: &[&Sample]) -> Markup {
+    let begins = samples.first().map_or(Duration::ZERO, |sample| sample.sent_at);
+    let at = |index: usize| {
+        let sent_at = samples.get(index).map_or(begins, |sample| sample.sent_at);
+        format!("{} s", plain(sent_at.saturating_sub(begins).as_secs_f64()))
+    };
+    html! {
+        div.ends {
+            span { (at(0)) }
+            @if samples.len() > 2 { span { (at(samples.len() / 2)) } }
+            @if samples.len() > 1 { span { (at(samples.len() - 1)) } }
         }
     }
 }

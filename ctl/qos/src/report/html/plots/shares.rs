@@ -44,6 +44,12 @@ pub(in crate::report::html) fn histogram(latency: &Distribution) -> Option<Marku
     Some(plot("Histogram of latency", &said, &content))
 }
 
+/// Answers that [`histogram`] leaves out.
+pub(in crate::report::html) fn beyond_histogram(latency: &Distribution) -> usize {
+    let end = latency.percentile(HISTOGRAM_END_PERCENT);
+    end.map_or(0, |end| latency.sorted().iter().filter(|time| **time > end).count())
+}
+
 /// Which share of the answers took at most how long.
 pub(in crate::report::html) fn cumulative(latency: &Distribution) -> Option<Markup> {
     let x = Scale::horizontal(ms(latency.min()?), latency_end(latency).0);

@@ -22,8 +22,8 @@ const TIME: &str = "since load began, s";
 const KIB: f64 = 1024.0;
 
 /// Goodput each way by interval, with the warm-up shaded and a tick where a stream was added; `None`
-/// where nothing was carried.
-pub(in crate::report::html) fn goodput(run: &BulkRun) -> Option<Markup> {
+/// where nothing was carried. Beside it, the unit.
+pub(in crate::report::html) fn goodput(run: &BulkRun) -> Option<(Markup, &'static str)> {
     let together = run.intervals.len().div_ceil(STEPS_MAX).max(1);
     let steps: Vec<Step> = run.intervals.chunks(together).map(|it| Step::of(run, it)).collect();
     let lines = [(Way::Down, "down", 1), (Way::Up, "up", 2)];
@@ -42,7 +42,7 @@ pub(in crate::report::html) fn goodput(run: &BulkRun) -> Option<Markup> {
     let content = html! {
         rect.left-out x=(LEFT) width=(coordinate(warm_up)) y=(TOP) height=(BOTTOM - TOP) {}
         (axis_left(&y))
-        (axis_below(&x, &format!("{unit}, {TIME}")))
+        (axis_below(&x, TIME))
         path.beyond d=(marks(&added)) {}
         @for (way, name, class) in lines {
             path class={ "curve run" (class) } d=(line(&steps, way, unit_bps, &x, &y)) {
@@ -51,7 +51,7 @@ pub(in crate::report::html) fn goodput(run: &BulkRun) -> Option<Markup> {
         }
     };
     let said = format!("Up to {} in an interval.", bit_rate(Some(most)));
-    Some(plot("Goodput over time", &said, &content))
+    Some((plot(&format!("Goodput over time, {unit}"), &said, &content), unit))
 }
 
 /// Round trips by the kernel, ms: of what is sent for uploads, the receiver's estimate for downloads.

@@ -7,6 +7,34 @@ use crate::analysis::ms;
 /// Stands for what was not measured.
 pub(super) const NOT_MEASURED: &str = "–";
 
+/// `12,345`.
+pub(super) fn count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// `4.96 GiB`; powers of 1024.
+pub(super) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let (mut value, mut unit) = (bytes as f64 / 1024.0, 0);
+    // 1023.95 would be shown as 1024.
+    while value >= 1023.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{} {}", plain(value), UNITS[unit])
+}
+
 /// Three significant digits or so.
 pub(super) fn plain(value: f64) -> String {
     match value.abs() {
@@ -16,6 +44,12 @@ pub(super) fn plain(value: f64) -> String {
         0.0 => "0".to_owned(),
         _ => format!("{value:.3}"),
     }
+}
+
+/// The same with its sign: a difference.
+pub(super) fn signed(value: f64) -> String {
+    let sign = if value < 0.0 { "−" } else { "+" };
+    format!("{sign}{}", plain(value.abs()))
 }
 
 /// A value with its unit, or the dash.
