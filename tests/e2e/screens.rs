@@ -32,6 +32,17 @@ fn a_live_test_ends_on_its_own_and_leaves_the_results() {
 }
 
 #[test]
+fn whoever_closes_the_window_ends_what_was_on_it() {
+    let system = System::start();
+    let terminal = live(&system, &["--count", "100000"], (100, 30));
+    wait_for_an_answer(&terminal);
+    let _ = terminal.close();
+    let terminal = system.netctl.on_terminal(&["top"], (100, 30));
+    terminal.wait_for(&["requests"]);
+    let _ = terminal.close();
+}
+
+#[test]
 fn q_ends_a_live_test_early_with_the_results_of_what_was_measured() {
     let system = System::start();
     let mut terminal = live(&system, &["--count", "100000"], (100, 30));

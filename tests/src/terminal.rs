@@ -5,14 +5,16 @@ use std::{
     io::{Read, Write},
     num::NonZero,
     os::fd::OwnedFd,
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, net::UnixStream},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex},
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use rustix::{
+    event::{PollFd, PollFlags, poll},
     process::{Pid, Signal, kill_process},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize},
@@ -28,6 +30,8 @@ pub struct Terminal {
     child: Child,
     picture: Arc<Picture>,
     reader: Option<JoinHandle<()>>,
+    /// Ends the reader once it is dropped.
+    reading: Option<UnixStream>,
 }
 
 struct Picture {
@@ -65,18 +69,22 @@ impl Terminal {
             changed: Condvar::new(),
         });
         let mut shown = File::from(master.try_clone().unwrap());
+        let (reading, over) = UnixStream::pair().unwrap();
         let reader = thread::spawn({
             let picture = Arc::clone(&picture);
             move || {
                 let mut bytes = [0; 4096];
                 // It fails when the last program on the terminal has ended.
-                while let Ok(len @ 1..) = shown.read(&mut bytes) {
+                while is_shown(&shown, &over)
+                    && let Ok(len @ 1..) = shown.read(&mut bytes)
+                {
                     picture.parser.lock().unwrap().process(&bytes[..len]);
                     picture.changed.notify_all();
                 }
             }
         });
-        Self { keyboard: File::from(master), child, picture, reader: Some(reader) }
+        let (reader, reading) = (Some(reader), Some(reading));
+        Self { keyboard: File::from(master), child, picture, reader, reading }
     }
 
     /// What is on it now.
@@ -131,6 +139,24 @@ impl Terminal {
         status
     }
 
+    /// Closes it, as one closes a window, and waits for the program to end.
+    ///
+    /// # Panics
+    /// It goes on without a terminal.
+    pub fn close(mut self) -> ExitStatus {
+        drop(self.reading.take());
+        self.reader.take().unwrap().join().unwrap();
+        self.keyboard = File::open("/dev/null").unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => return status,
+                None if Instant::now() < deadline => thread::sleep(Duration::from_millis(20)),
+                None => panic!("it goes on without a terminal"),
+            }
+        }
+    }
+
     /// Whether it is as a shell wants it: echo, lines, a cursor, the page that was there before.
     #[must_use]
     pub fn is_given_back(&self) -> bool {
@@ -155,6 +181,12 @@ impl Terminal {
             cell.fgcolor() != vt100::Color::Default || cell.bgcolor() != vt100::Color::Default
         })
     }
+}
+
+/// Waits until there is something to be seen; false where nobody wants to any more.
+fn is_shown(shown: &File, over: &UnixStream) -> bool {
+    let mut both = [PollFd::new(shown, PollFlags::IN), PollFd::new(over, PollFlags::IN)];
+    poll(&mut both, None).is_ok() && both[1].revents().is_empty()
 }
 
 impl Drop for Terminal {

@@ -9,6 +9,7 @@
 //! Never measures, never calls a daemon: nothing waits for a screen.
 
 pub(crate) mod daemons;
+mod keyboard;
 pub(crate) mod probes;
 mod shape;
 mod terminal;
@@ -21,12 +22,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ratatui::Frame;
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::layout::Rect;
 use ratatui::widgets::{Block, Clear, Paragraph};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use self::keyboard::Keyboard;
 use self::terminal::Terminal;
 pub(crate) use self::tint::Tint;
 
@@ -99,11 +101,12 @@ impl Screen {
         tint: Tint,
     ) -> io::Result<Self> {
         let signals = Signals::catch()?;
-        let terminal = Terminal::open()?;
+        let (terminal, keyboard) = (Terminal::open()?, Keyboard::open()?);
         let (wish, wishes) = unbounded_channel();
         let stop = Arc::new(AtomicBool::new(false));
         let mut painter = Painter {
             terminal,
+            keyboard,
             tint,
             picture,
             take_in,
@@ -113,8 +116,10 @@ impl Screen {
             stop: Arc::clone(&stop),
         };
         let thread = thread::Builder::new().name("screen".to_owned()).spawn(move || {
-            // A terminal that went away shows nothing; what it watched goes on.
-            let _ = painter.paint();
+            if painter.paint().is_err() {
+                // The terminal went away, and whoever was in front of it.
+                painter.say(Wish::End);
+            }
         })?;
         Ok(Self { stop, wishes, signals, thread: Some(thread) })
     }
@@ -141,6 +146,7 @@ impl Drop for Screen {
 /// The thread of a screen.
 struct Painter<P, F> {
     terminal: Terminal,
+    keyboard: Keyboard,
     tint: Tint,
     picture: P,
     take_in: F,
@@ -157,10 +163,8 @@ impl<P: Picture, F: FnMut(&mut P)> Painter<P, F> {
             (self.take_in)(&mut self.picture);
             self.draw()?;
             let next = Instant::now() + REDRAW;
-            while event::poll(next.saturating_duration_since(Instant::now()))? {
-                if let Event::Key(key) = event::read()? {
-                    self.press(key);
-                }
+            while let Some(key) = self.keyboard.next(next)? {
+                self.press(key);
             }
         }
         Ok(())
