@@ -7,8 +7,8 @@
 //! 2. an answer: by what must be zero in one of either form, its error estimates, and a time of
 //!    sending that is not before that of receipt;
 //! 3. a probe ([`Datagram::Open`]): 44 bytes or more, every byte that must be zero is (§4.2.1);
-//! 4. a probe of a TWAMP-Light sender ([`Datagram::Light`]): 14 bytes or more, whatever follows
-//!    them, with a time that is within a day of the server's own (§4.6);
+//! 4. a probe of a TWAMP-Light sender ([`Datagram::Light`]): 14 bytes or more that are not text, whatever
+//!    follows them, with a time that is within a day of the server's own (§4.6);
 //! 5. something else.
 //!
 //! An answer is never answered, not even echoed: two servers would do so for ever.
@@ -72,7 +72,9 @@ fn light_probe(datagram: &[u8], now: Duration) -> Option<SenderPacket> {
     let probe = layout::read_probe(&base);
     let off_ns = probe.sent.nanos_since(now, probe.error.format()).unsigned_abs();
     let is_near = u128::from(off_ns) <= LIGHT_CLOCK_MAX.as_nanos();
-    (probe.error.is_valid() && is_near).then_some(probe)
+    // In the format of PTP, some letters are a time of our days; no number of a probe is made of letters.
+    let is_text = head.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
+    (probe.error.is_valid() && is_near && !is_text).then_some(probe)
 }
 
 fn is_open_answer(datagram: &[u8]) -> bool {
@@ -224,6 +226,11 @@ mod tests {
             assert_eq!(recognise(&changed(sent, index, 1), NOW), None, "{index}");
         }
         assert_eq!(recognise(&sent[..SEALED_LEN - 1], NOW), None);
+    }
+
+    #[test]
+    fn text_that_reads_as_a_time_of_ptp_is_echoed() {
+        assert_eq!(recognise(b"\rAA\rkIa\r0\rAAA\t", NOW), None);
     }
 
     proptest! {
