@@ -12,7 +12,7 @@ use crate::two_sample::{Shift, shift};
 /// The figures of a run. Times are those of requests that were answered, whatever the status.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoadFigures {
-    /// Requests that were answered, per second of [`total_time`].
+    /// Requests that were answered, per second from when the first was due to the end of the last.
     pub answered_per_s: Option<f64>,
     /// From when a request was due to the last byte: what a user waits.
     pub response: Distribution,
