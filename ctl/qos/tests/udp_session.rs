@@ -103,7 +103,7 @@ fn losses_duplicates_and_swaps_are_counted_exactly() {
 
 #[test]
 fn an_answer_after_the_time_out_is_as_lost_in_the_middle_of_a_run_as_at_its_end() {
-    // Every other probe is answered when the twentieth after it comes, 200 ms late.
+    // Every other probe is answered when the twentieth after it comes, a second late.
     let mut held = VecDeque::new();
     let peer = Answering::new(move |probe, datagram| {
         held.push_back((probe.seq % 2 == 1).then(|| datagram.to_vec()));
@@ -111,10 +111,10 @@ fn an_answer_after_the_time_out_is_as_lost_in_the_middle_of_a_run_as_at_its_end(
         let at_once = (probe.seq % 2 == 0).then(|| datagram.to_vec());
         at_once.into_iter().chain(due).collect()
     });
-    let run = measure(&spec(&peer, at_rate(60, 100.0), Duration::from_millis(100)));
+    let run = measure(&spec(&peer, at_rate(60, 20.0), Duration::from_millis(500)));
     let (figures, client) = (figures(&run), &run.clients[0]);
     assert_eq!((figures.sent, figures.lost, client.late), (60, 30, 20));
-    assert!(figures.latency.max().unwrap() <= Duration::from_millis(100));
+    assert!(figures.latency.max().unwrap() <= Duration::from_millis(500));
 }
 
 #[test]
