@@ -26,6 +26,7 @@ pub use self::html::html;
 pub use self::http_detail::{ComparisonDetail, HttpDetail, Percentiles};
 pub use self::json::json;
 pub use self::made::Made;
+pub use self::number::count;
 pub use self::prometheus::{PrometheusError, prometheus, write_prometheus};
 pub(crate) use self::raw::RawSample;
 pub use self::raw::{Kept, RawError, read_raw, write_raw};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub(crate) use selat_qos::report::count;
+
 use jiff::Timestamp;
 
 /// What stands where nothing was measured.
@@ -18,19 +20,6 @@ pub(crate) fn bytes(bytes: u64) -> String {
 /// `68.8 kbit/s`; powers of 1000.
 pub(crate) fn bit_rate(bits_per_s: f64) -> String {
     scaled(bits_per_s, 1000.0, &BIT_RATE_UNITS)
-}
-
-/// `12,345`.
-pub(crate) fn count(count: u64) -> String {
-    let digits = count.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.char_indices() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// `2.5 %`.

@@ -8,7 +8,8 @@ use crate::analysis::ms;
 pub(super) const NOT_MEASURED: &str = "–";
 
 /// `12,345`.
-pub(super) fn count(count: u64) -> String {
+#[must_use]
+pub fn count(count: u64) -> String {
     let digits = count.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.char_indices() {
